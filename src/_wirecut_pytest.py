@@ -1,0 +1,1 @@
+"""The pytest plugin; beside the package so that loading it loads nothing else."""

@@ -1,0 +1,203 @@
+"""The faults of one connection: two lanes, and the moments that lie in both.
+
+A moment inside an exchange is found by framing the client's requests; the breaker turns it
+into an offset of the lane in which its fault strikes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from wirecut.errors import InternalError
+from wirecut.faults.at import Accept, Connect, Offset, Pattern, RequestEnd, StreamEnd
+from wirecut.faults.fault import Fault
+from wirecut.faults.lane import Due, Lane
+from wirecut.faults.scan import PatternScanner, RequestMark, RequestScanner
+from wirecut.faults.selection import Exchange
+from wirecut.wire.action import Action, Direction, View
+
+__all__ = ["Breaker"]
+
+OnStrike: TypeAlias = Callable[[Fault, Direction, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _ExchangeStart(Fault):
+    """No fault at all: the place in the client's stream where an exchange begins.
+
+    The bytes before it must have reached the behaviour, and its answers the lane down,
+    before an offset down from the beginning of this exchange can be told.
+    """
+
+    number: int = 1
+
+    def act(self, view: View) -> tuple[Action, ...]:
+        """Nothing: the breaker acts when it is told of the strike."""
+        del view
+        return ()
+
+
+class Breaker:
+    """Places faults in the two lanes of a connection; not thread-safe.
+
+    Args:
+        faults: What strikes this connection, in the order given by the user.
+        outbound: The direction in which our side sends.
+        scan_requests: Makes the scanner that frames the client's requests.
+        on_strike: Called with each fault that strikes, its direction, and the bytes on the
+            wire in that direction.
+    """
+
+    __slots__ = (
+        "_in_exchange",
+        "_on_strike",
+        "_request_end",
+        "_scan_requests",
+        "_scanner",
+        "down",
+        "exchanges",
+        "produced",
+        "up",
+    )
+
+    def __init__(
+        self,
+        faults: Iterable[Fault],
+        *,
+        outbound: Direction,
+        scan_requests: Callable[[], RequestScanner],
+        on_strike: OnStrike,
+    ) -> None:
+        self._on_strike = on_strike
+        self._scan_requests = scan_requests
+        self._scanner: RequestScanner | None = None
+        self._request_end: list[Fault] = []
+        self._in_exchange: list[Fault] = []
+        self.exchanges = 0
+        self.produced = 0
+        self.up = Lane(
+            Direction.UP, outbound=outbound is Direction.UP, on_strike=self._struck_up
+        )
+        self.down = Lane(
+            Direction.DOWN, outbound=outbound is Direction.DOWN, on_strike=self._struck_down
+        )
+        for fault in faults:
+            self.add(fault)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the requests cannot be framed, or None."""
+        return self._scanner.problem if self._scanner else None
+
+    def lane(self, direction: Direction) -> Lane:
+        """The lane of one direction, UP or DOWN."""
+        return self.up if direction is Direction.UP else self.down
+
+    def skip(self, up: int, down: int) -> None:
+        """Begin in the middle of a connection: so many bytes have passed already."""
+        self.up.consumed = self.up.emitted = up
+        self.down.consumed = self.down.emitted = self.produced = down
+
+    def add(self, fault: Fault) -> None:
+        """Place a fault; one whose moment has passed strikes at the next chance.
+
+        Raises:
+            InternalError: It is a fault at ``connect``, which no connection has.
+        """
+        match fault.at, fault.on:
+            case Connect(), _:
+                raise InternalError(f"{fault} is a state of the address, not of a connection")
+            case Accept(), _:
+                self.up.arm(fault, Due.AT_ONCE)
+            case RequestEnd(), _:
+                self._frame_requests()
+                self._request_end.append(fault)
+            case _, Exchange():
+                self._frame_requests()
+                self._in_exchange.append(fault)
+            case Offset(direction=direction, count=count), _:
+                self.lane(direction).arm(fault, Due.OFFSET, count)
+            case StreamEnd(direction=direction), _:
+                self.lane(direction).arm(fault, Due.END)
+            case Pattern(direction=direction), _:
+                lane = self.lane(direction)
+                self._watch(fault, lane, fault.at, lane.scan_position)
+
+    def _frame_requests(self) -> None:
+        if self._scanner is None:
+            self._scanner = self._scan_requests()
+            # First of all scanners: it says where the others of an exchange begin.
+            self.up.scanners.insert(0, self._scan)
+
+    def _scan(self, data: bytes) -> None:
+        if self._scanner is None:
+            raise InternalError("requests are scanned without a scanner")
+        start = self.up.scan_position - len(data)
+        for mark in self._scanner.feed(data):
+            if mark.kind == "end":
+                self._end_request(mark)
+            else:
+                self._start_request(mark, data[max(0, mark.position - start) :])
+
+    def _end_request(self, mark: RequestMark) -> None:
+        for fault in self._request_end:
+            if not isinstance(fault.on, Exchange) or fault.on.number == mark.number:
+                self.up.arm(fault, Due.MARK, mark.position)
+
+    def _start_request(self, mark: RequestMark, data: bytes) -> None:
+        self.exchanges = mark.number
+        later = False
+        for fault in self._in_exchange:
+            if not isinstance(fault.on, Exchange) or fault.on.number != mark.number:
+                continue
+            match fault.at:
+                case Offset(direction=Direction.UP, count=count):
+                    base = mark.position + self.up.count - self.up.consumed
+                    self.up.arm(fault, Due.OFFSET, base + count)
+                case Pattern(direction=Direction.UP) as pattern:
+                    self._watch(fault, self.up, pattern, mark.position, data)
+                case _:
+                    later = True
+        if later:
+            self.up.arm(_ExchangeStart(number=mark.number), Due.MARK, mark.position)
+
+    def _start_exchange(self, number: int) -> None:
+        """Place what strikes downstream in this exchange, counted from here."""
+        for fault in self._in_exchange:
+            if not isinstance(fault.on, Exchange) or fault.on.number != number:
+                continue
+            match fault.at:
+                case Offset(direction=Direction.DOWN, count=count):
+                    pending = self.produced - self.down.consumed if self.down.outbound else 0
+                    base = self.down.count + self.down.inserted + pending
+                    self.down.arm(fault, Due.OFFSET, base + count)
+                case Pattern(direction=Direction.DOWN) as pattern:
+                    self._watch(fault, self.down, pattern, self.down.scan_position)
+                case _:
+                    pass
+
+    @staticmethod
+    def _watch(
+        fault: Fault, lane: Lane, pattern: Pattern, position: int, data: bytes = b""
+    ) -> None:
+        scanner = PatternScanner(pattern.data, pattern.nth, position)
+
+        def scan(data: bytes) -> None:
+            found = scanner.feed(data)
+            if found is not None:
+                lane.arm(fault, Due.MARK, found)
+
+        lane.scanners.append(scan)
+        if data:
+            scan(data)
+
+    def _struck_up(self, fault: Fault, count: int) -> None:
+        if isinstance(fault, _ExchangeStart):
+            self._start_exchange(fault.number)
+        else:
+            self._on_strike(fault, Direction.UP, count)
+
+    def _struck_down(self, fault: Fault, count: int) -> None:
+        self._on_strike(fault, Direction.DOWN, count)

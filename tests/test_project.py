@@ -1,0 +1,50 @@
+"""What the project's files say about each other."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def readme_test_commands(readme: str) -> list[str]:
+    """The lines of the README's console blocks that run pytest, in order."""
+    section = readme.partition("\n## Running the tests\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```console\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if "pytest" in line]
+
+
+def test_ci_runs_the_test_command_of_the_readme_verbatim() -> None:
+    (command,) = readme_test_commands(text_of("README.md"))
+    assert command in text_of(".ci/run").splitlines()
+
+
+@pytest.mark.parametrize("readme", ["", "## Running the tests\n\npytest\n"])
+def test_control_a_readme_without_a_test_command_has_none(readme: str) -> None:
+    assert readme_test_commands(readme) == []
+
+
+def test_ci_run_is_executable_and_stops_at_the_first_failure() -> None:
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+    assert "\nset -euo pipefail\n" in text_of(".ci/run")
+
+
+def test_every_rule_that_is_switched_off_carries_its_reason() -> None:
+    lint = text_of("pyproject.toml").partition("[tool.ruff.lint]")[2]
+    codes = re.findall(r'^    "[A-Z]+\d+",.*$', lint, re.MULTILINE)
+    assert len(codes) > 10
+    assert [line for line in codes if not re.search(r"#.{12,}", line)] == []
+
+
+def test_every_runtime_dependency_has_a_lower_bound() -> None:
+    project = tomllib.loads(text_of("pyproject.toml"))["project"]
+    assert [name for name in project["dependencies"] if ">=" not in name] == []
