@@ -12,7 +12,9 @@ from wirecut.errors import MisuseError
 __all__ = ["check_choice", "check_count", "check_seconds"]
 
 
-def check_count(name: str, value: object, *, minimum: int = 0, maximum: int | None = None) -> int:
+def check_count(
+    name: str, value: object, *, minimum: int = 0, maximum: int | None = None
+) -> int:
     """A whole number in [minimum, maximum], returned as it is.
 
     Raises:

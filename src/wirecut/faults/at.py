@@ -198,7 +198,7 @@ def parse_moment(text: str) -> Moment:
     if word in _DIRECTIONS and len(rest) == 1 and _is_count(rest[0]):
         return Offset(_DIRECTIONS[word], int(rest[0]))
     if word == "pattern" and len(rest) in (2, 3) and rest[0] in _DIRECTIONS:
-        escaped, nth = rest[1], rest[2] if len(rest) == 3 else "1"
+        escaped, nth = (*rest[1:], "1")[:2]
         if _ESCAPED.fullmatch(escaped) and _is_count(nth):
             return Pattern(_unescape(escaped), _DIRECTIONS[rest[0]], int(nth))
     raise MisuseError(

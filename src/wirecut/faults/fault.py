@@ -12,7 +12,16 @@ from decimal import Decimal
 from typing import ClassVar
 
 from wirecut.errors import MisuseError
-from wirecut.faults.at import Accept, Connect, Moment, Offset, Pattern, RequestEnd, StreamEnd
+from wirecut.faults.at import (
+    Accept,
+    Connect,
+    Moment,
+    Offset,
+    Pattern,
+    RequestEnd,
+    StreamEnd,
+    request,
+)
 from wirecut.faults.selection import EVERY, Exchange, Selection
 from wirecut.wire.action import Action, Direction, View
 
@@ -33,7 +42,7 @@ class Fault:
             selection.
     """
 
-    at: Moment = RequestEnd()
+    at: Moment = request.end
     on: Selection = EVERY
     optional: bool = False
 

@@ -163,14 +163,18 @@ class Lane:
             if not isinstance(action, Again):
                 return action
 
-    def _step(self, waiting: Buffer, *, end: bool, held: bool) -> Action | None:
+    def _step(  # noqa: PLR0911 - a list of decisions, of which the first that applies counts
+        self, waiting: Buffer, *, end: bool, held: bool
+    ) -> Action | None:
         """One decision; ``Again`` stands for "decided, ask once more"."""
         if self._queue:
             return self._from_queue(waiting)
         if self.scanners and not held:
             self._scan(waiting)
         size = len(self._front) + len(waiting)
-        due = next((armed for armed in self._armed if self._is_due(armed, size, end, held)), None)
+        due = next(
+            (armed for armed in self._armed if self._is_due(armed, size, end, held)), None
+        )
         if due is not None:
             return self._strike(due, waiting, end=end)
         if held:

@@ -54,9 +54,7 @@ def check_length(faults: Sequence[Fault], length_bytes: int) -> None:
             )
 
 
-def _ends_before(
-    first: Fault, other: Fault, outbound: Direction, *, given_first: bool
-) -> bool:
+def _ends_before(first: Fault, other: Fault, outbound: Direction, *, given_first: bool) -> bool:
     ended = first.ends(outbound)
     if ended is None or not covers(first.on, other.on):
         return False

@@ -115,7 +115,8 @@ def _values(effect: type[Fault], words: list[str]) -> dict[str, Any]:
     if len(words) > len(fields):
         usage = ":".join((effect.word, *(f"[{field.name}]" for field in fields)))
         raise MisuseError(
-            f"{effect.word} takes at most {len(fields)} values, as {usage}, got {':'.join(words)!r}"
+            f"{effect.word} takes at most {len(fields)} values, as {usage}, "
+            f"got {':'.join(words)!r}"
         )
     return {
         field.name: _value(effect, field, word)

@@ -102,7 +102,9 @@ class Match:
         try:
             re.compile(self.pattern)
         except re.error as error:
-            raise MisuseError(f"Match({self.pattern!r}) is no regular expression: {error}") from None
+            raise MisuseError(
+                f"Match({self.pattern!r}) is no regular expression: {error}"
+            ) from None
 
     def run(self, inbox: _Inbox) -> Run:
         """Wait for a match."""
@@ -180,7 +182,9 @@ class Repeat:
         _check_steps("Repeat", steps)
         if times is not None:
             check_count("times", times, minimum=1)
-        elif not any(isinstance(step, Expect | Until | Match | AwaitEnd | Repeat) for step in steps):
+        elif not any(
+            isinstance(step, Expect | Until | Match | AwaitEnd | Repeat) for step in steps
+        ):
             raise MisuseError("Repeat without times must read something, or it never ends")
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "times", times)

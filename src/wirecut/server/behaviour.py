@@ -83,8 +83,8 @@ class Behaviours:
                 self._repeats, self._last = True, item.behaviour
             else:
                 raise MisuseError(
-                    f"forever(...) must be the last behaviour of a list, it is number {index + 1}"
-                    f" of {len(items)}"
+                    f"forever(...) must be the last behaviour of a list, and it is number "
+                    f"{index + 1} of {len(items)}"
                 )
 
     @property

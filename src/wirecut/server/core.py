@@ -7,6 +7,7 @@ everything runs under the loop's lock.
 from __future__ import annotations
 
 import selectors
+import socket
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 
@@ -28,12 +29,13 @@ from wirecut.server.loop import Loop, release
 from wirecut.server.waiting import Waiting
 from wirecut.server.worker import Handling
 from wirecut.wire.action import Direction
-from wirecut.wire.listening import Listening, ListenerState
+from wirecut.wire.listening import ListenerState, Listening
 
 __all__ = ["Core", "open_cores"]
 
 # How many connections one turn accepts before those that are open have theirs.
 _ACCEPTS_PER_TURN = 256
+_ACCEPT_AGAIN_SECONDS = 0.1
 
 _open: weakref.WeakSet[Core] = weakref.WeakSet()
 
@@ -57,7 +59,7 @@ class Core:
         optional: Whether an unmet plan is no finding.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - made in one place, from checked settings
         self,
         listening: Listening,
         loop: Loop,
@@ -87,6 +89,7 @@ class Core:
         self._errors: list[BaseException] = []
         self._unmet: list[UnmetExpectation] = []
         self._started = now()
+        self._is_watching = False
         with loop.lock:
             loop.servers.add(self)
             _open.add(self)
@@ -106,9 +109,7 @@ class Core:
             self.listening.open()
             listener = self.listening.socket
             if listener is not None:
-                self.loop.watch(listener.fileno(), selectors.EVENT_READ, self.on_event)
-                if self.records:
-                    self.on_event(0)  # what came while it was full is not announced again
+                self._watch(listener)
 
     def refuse(self) -> None:
         """Refuse new connections."""
@@ -174,7 +175,8 @@ class Core:
 
     def shut_down(self) -> list[BaseException]:
         """Give up everything; what went otherwise than planned.  Any thread; twice is fine."""
-        self.check_process()
+        if self.is_forked:
+            return []  # all that a child had of it was closed when it was forked
         self.catch_up()
         with self.loop.lock:
             if self.closed:
@@ -212,7 +214,11 @@ class Core:
     def on_event(self, _mask: int) -> None:
         """Connections wait to be accepted."""
         for _ in range(_ACCEPTS_PER_TURN):
-            accepted = self.listening.accept()
+            try:
+                accepted = self.listening.accept()
+            except OSError as error:
+                self._cannot_accept(error)
+                return
             if accepted is None:
                 return
             sock, client = accepted
@@ -220,12 +226,36 @@ class Core:
             self.records.append(record)
             machine, faults = self._behaviours.for_connection(record.index) or self._too_many()
             chosen = (one for one in self.faults if one.on.selects(record.index + 1))
-            link = self.links[record.index] = Link(self, sock, record, machine, (*faults, *chosen))
+            link = self.links[record.index] = Link(
+                self, sock, record, machine, (*faults, *chosen)
+            )
             if isinstance(machine, Handling):
                 machine.attach(link)
                 self._handlings.add(machine)
             self.waiting.changed()
             link.start(self._greeting)
+
+    def _cannot_accept(self, error: OSError) -> None:
+        """Out of descriptors or memory: say so, and try again a little later.
+
+        The connection stays in the queue, so the listener stays readable, and without a
+        pause a level-triggered loop would spin.
+        """
+        if not any(isinstance(one, MisuseError) for one in self._errors):
+            self._errors.append(
+                MisuseError(
+                    f"{self!r} cannot accept connection {len(self.records)}: {error.strerror}; "
+                    "raise the limit on open descriptors (ulimit -n) or use fewer connections"
+                )
+            )
+        self._leave_open()
+        self.loop.call_at(now() + _ACCEPT_AGAIN_SECONDS, self._accept_again)
+
+    def _accept_again(self) -> None:
+        listener = self.listening.socket
+        if listener is not None and not self.is_forked:
+            self._watch(listener)
+            self.on_event(0)
 
     def _too_many(self) -> tuple[Machine, tuple[Fault, ...]]:
         """No behaviour is left: reset the connection, and fail the test."""
@@ -280,7 +310,9 @@ class Core:
             record.ended = ended
         self.links.pop(record.index, None)
         unmet = machine.unmet() if machine is not None else None
-        if unmet is not None and not any(one.fault.ends(Direction.DOWN) for one in record.struck):
+        if unmet is not None and not any(
+            one.fault.ends(Direction.DOWN) for one in record.struck
+        ):
             self._unmet.append(UnmetExpectation(f"connection {record.index}: {unmet}"))
         if isinstance(machine, Handling):
             machine.lose(reason)
@@ -311,5 +343,11 @@ class Core:
 
     def _leave_open(self) -> None:
         listener = self.listening.socket
-        if listener is not None:
+        if listener is not None and self._is_watching:
+            self._is_watching = False
             self.loop.unwatch(listener.fileno())
+
+    def _watch(self, listener: socket.socket) -> None:
+        if not self._is_watching:
+            self._is_watching = True
+            self.loop.watch(listener.fileno(), selectors.EVENT_READ, self.on_event)

@@ -186,7 +186,7 @@ class Interpreter:
         data = link.read(_PEEK_BYTES, socket.MSG_PEEK, noted=False)
         return (b"", False) if data is None else (data, not data)
 
-    def _execute(self, lane: Lane, action: Action) -> None:
+    def _execute(self, lane: Lane, action: Action) -> None:  # noqa: C901, PLR0912 - one case for each action
         link = self._link
         match action:
             case Pass(count=count):
@@ -331,4 +331,6 @@ class Interpreter:
             unread = bytes_unread(link.sock) if link.sock is not None else 0
         if fault.ends(Direction.DOWN) is not None:
             link.record.unread_bytes = unread
-        link.host.struck(link.record, Struck(fault, direction, count, link.host.seconds(), unread))
+        link.host.struck(
+            link.record, Struck(fault, direction, count, link.host.seconds(), unread)
+        )

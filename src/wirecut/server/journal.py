@@ -120,8 +120,8 @@ class Record:
         "opened_seconds",
         "problem",
         "struck",
-        "unread_bytes",
         "unreached",
+        "unread_bytes",
     )
 
     def __init__(self, index: int, client: object, opened_seconds: float) -> None:

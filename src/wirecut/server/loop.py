@@ -140,12 +140,18 @@ class Loop:
             self._wake_writer.send(b"\0")
 
     def catch_up(self, concerns: Callable[[object], bool]) -> None:
-        """Handle all that the kernel has delivered to the callbacks that ``concerns`` names."""
+        """Handle all that the kernel has delivered to the callbacks that ``concerns`` names.
+
+        And what is due: a connection whose turn was over has left the rest to a timer.
+        """
         with self.lock:
             for _ in range(_CATCH_UP_TURNS):
                 events = self._selector.select(0)
                 self._handle(events)
-                if not any(concerns(key.data) for key, _ in events):
+                due = bool(self._timers) and self._timers[0][0] <= now()
+                if due:
+                    self._run_timers()
+                if not due and not any(concerns(key.data) for key, _ in events):
                     return
 
     def _run(self) -> None:

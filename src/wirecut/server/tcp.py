@@ -241,7 +241,8 @@ class TcpServer:
         found = self._core.shut_down()
         if value is None:
             raise_findings(repr(self), found)
-        for finding in found if value is not None else ():
+            return
+        for finding in found:
             value.add_note(f"{self!r}: {type(finding).__name__}: {finding}")
 
     def __repr__(self) -> str:
@@ -271,7 +272,7 @@ class TcpServer:
         return effect
 
 
-def serve_tcp(
+def serve_tcp(  # noqa: PLR0913 - independent settings, each with a default
     behaviour: Behaviour = None,
     *,
     faults: Iterable[Fault | str] | Fault | str = (),

@@ -26,7 +26,7 @@ class Waiting:
         self._loop = loop
         self._version = 0
         self._asleep = 0
-        self._watchers: list[Callable[[], None]] = []
+        self._watchers: list[Callable[[], object]] = []
 
     def changed(self) -> None:
         """Something has changed; under the lock."""
@@ -87,7 +87,7 @@ class Waiting:
 
 
 _Sleep = Callable[[float | None], Awaitable[object]]
-_Signal = tuple[Callable[[], None], _Sleep, Callable[[], None]]
+_Signal = tuple[Callable[[], object], _Sleep, Callable[[], None]]
 
 
 def _too_late() -> DeadlineExceeded:
@@ -116,7 +116,7 @@ def _asyncio_signal() -> _Signal:
         except TimeoutError:
             return
 
-    return lambda: _call(loop.call_soon_threadsafe, event.set), sleep, event.clear
+    return lambda: loop.call_soon_threadsafe(event.set), sleep, event.clear
 
 
 def _trio_signal() -> _Signal:
@@ -133,8 +133,5 @@ def _trio_signal() -> _Signal:
         nonlocal event
         event = trio.Event()
 
-    return lambda: _call(token.run_sync_soon, lambda: event.set()), sleep, forget
-
-
-def _call(hand_over: Callable[[Callable[[], object]], object], work: Callable[[], object]) -> None:
-    hand_over(work)
+    # The event is looked up when it is set: forget() replaces it.
+    return lambda: token.run_sync_soon(lambda: event.set()), sleep, forget  # noqa: PLW0108
