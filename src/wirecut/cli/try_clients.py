@@ -1,0 +1,166 @@
+"""``wirecut try``: run a real client once per fault, and show what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from wirecut.cli.output import error_console, out_console, print_json, print_line, say
+from wirecut.cli.stopping import terminated_as_interrupted
+from wirecut.cli.tables import findings_of, print_table, summary_of, table_as_values
+from wirecut.errors import MisuseError
+from wirecut.faults.text import parse_fault
+from wirecut.trying import (
+    REPLY,
+    ClientRun,
+    CommandRun,
+    Row,
+    Runner,
+    TrialFailed,
+    check_faults,
+    find_client,
+    telling_faults,
+    try_faults,
+)
+from wirecut.validation import check_seconds
+
+__all__ = ["try_command"]
+
+_FINDINGS = 1
+_MISUSE = 2
+_HARNESS_FAILED = 3
+
+
+def try_command(  # noqa: PLR0913 - independent options, each with a default
+    *,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="-- COMMAND {url}",
+            help="The client to run; {url}, {host} and {port} are replaced.",
+            show_default=False,
+        ),
+    ] = None,
+    client: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A client in this process instead: http.client (the default), urllib, "
+            "urllib3, requests, httpx or aiohttp; several give a column each.",
+            show_default=False,
+        ),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FAULT",
+            help="Try this fault instead of the default list; several times for several.",
+            show_default=False,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="Seconds after which a run counts as hanging."),
+    ] = 5.0,
+    client_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="What clients in this process are given.")
+    ] = 1.0,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of a table.")
+    ] = False,
+) -> None:
+    """Run a real HTTP client once per fault, and show what it did.
+
+    An error is what a fault should lead to. Findings are wrong or truncated data that the
+    client took for good, a crash, and a run that hangs: then the exit code is 1.
+
+    \b
+    Examples:
+      wirecut try
+      wirecut try --client requests --client httpx
+      wirecut try --fault reset/down:40 --fault stall/request.end
+      wirecut try -- curl -sS --max-time 2 {url}
+      wirecut try --json -- wget -qO- --tries=1 --timeout=2 {url}
+    """  # noqa: D301 - \b keeps the lines below it as they are
+    for option, seconds in (("--timeout", timeout), ("--client-timeout", client_timeout)):
+        if not check_seconds(option, seconds):
+            raise MisuseError(f"{option} must be > 0 seconds, got {seconds!r}")
+    faults = tuple(parse_fault(text) for text in fault or ()) or telling_faults()
+    check_faults(faults)
+    runners, versions = _runners(command or [], client or [], client_timeout)
+    tried: list[tuple[Runner, Sequence[Row]]] = []
+    try:
+        with terminated_as_interrupted(), _progress() as bar:
+            task = bar.add_task("", total=len(runners) * (len(faults) + 1))
+            for runner in runners:
+                rows: list[Row] = []
+                tried.append((runner, rows))
+                for row in try_faults(runner, faults, timeout_seconds=timeout):
+                    rows.append(row)
+                    name = "healthy" if row.fault is None else row.fault.text
+                    bar.update(task, advance=1, description=name, refresh=True)
+    except TrialFailed as failed:
+        raise typer.Exit(_tell_failed(failed)) from None
+    if json:
+        print_json(table_as_values(tried, versions))
+    else:
+        console = out_console()
+        print_line(console, _what_is_tried(runners, versions))
+        print_table(console, tried)
+        print_line(console, summary_of(tried))
+    if findings_of(tried):
+        raise typer.Exit(_FINDINGS)
+
+
+def _runners(
+    command: list[str], names: list[str], client_timeout: float
+) -> tuple[list[Runner], list[str | None]]:
+    if command and names:
+        raise MisuseError("give either a command or --client, not both")
+    if command:
+        return [CommandRun(tuple(command))], [None]
+    clients = [find_client(name) for name in dict.fromkeys(names or ["http.client"])]
+    return (
+        [ClientRun(one, client_timeout) for one in clients],
+        [one.version for one in clients],
+    )
+
+
+def _what_is_tried(runners: Sequence[Runner], versions: Sequence[str | None]) -> str:
+    names = [
+        runner.name + (f" ({version})" if version else "")
+        for runner, version in zip(runners, versions, strict=True)
+    ]
+    body = len(REPLY.body)
+    return (
+        f"{', '.join(names)}: one GET per fault; the reply is {len(REPLY.rendered) - body} "
+        f"bytes of head and {body} of body"
+    )
+
+
+def _progress() -> Progress:
+    """A bar on a terminal's standard error, nothing elsewhere; redrawn only by progress."""
+    console = error_console()
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    return Progress(
+        *columns,
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _tell_failed(failed: TrialFailed) -> int:
+    """Say why nothing could be tried; the exit code."""
+    say(str(failed))
+    ran = failed.row.ran
+    if ran.has_ended and ran.exit_code is None:  # a client of ours, with a correct reply
+        return _HARNESS_FAILED
+    output = ran.errors or (ran.result or b"").decode("utf-8", "replace")
+    if output.strip():
+        print_line(error_console(), output.rstrip())
+    return _MISUSE
