@@ -26,6 +26,8 @@ RANKS: Final = (
     "report",
     "dialing",
     "server",
+    "trying",
+    "testing",
     "__init__",  # the facade: everything but the command line, which it must not load
     "cli",
     "__main__",

@@ -45,11 +45,11 @@ class _Loop(Protocol):
 def kept_threads_and_sockets() -> Alive:
     """What the session's lease on the loop keeps alive, and nothing else.
 
-    Empty when nobody holds a lease.  The loop is looked up and not imported: asking must not
-    start it.
+    The loop's thread, and workers that wait for the next handler; none of them when nobody
+    holds a lease.  The loop is looked up and not imported: asking must not start it.
     """
     module = sys.modules.get("wirecut.server.loop")
-    if not (hasattr(module, "lease_held") and hasattr(module, "own_descriptors")):
+    if module is None:
         return Alive(frozenset(), frozenset())
     loop = cast("_Loop", module)
     if not loop.lease_held():

@@ -8,6 +8,7 @@ A fault is *what / when / whom*: an effect such as :class:`Reset`, a moment of
 from __future__ import annotations
 
 from wirecut.deadline import DEFAULT_PATIENCE_SECONDS, Deadline
+from wirecut.dialing import Line, dial
 from wirecut.errors import (
     CapabilityMissing,
     ConnectionStruck,
@@ -81,6 +82,7 @@ __all__ = [
     "HandlerStuck",
     "HttpReply",
     "InternalError",
+    "Line",
     "Match",
     "MisuseError",
     "Observation",
@@ -101,6 +103,7 @@ __all__ = [
     "Until",
     "WirecutError",
     "at",
+    "dial",
     "every",
     "exchange",
     "first",

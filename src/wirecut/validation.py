@@ -6,10 +6,14 @@ Every message names the argument, the value it had, and what would be right.
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from wirecut.errors import MisuseError
 
-__all__ = ["check_choice", "check_count", "check_seconds"]
+__all__ = ["check_choice", "check_count", "check_seconds", "is_count"]
+
+# int() of any length up to this works under every setting of the interpreter's own limit.
+_COUNT_DIGITS: Final = 640
 
 
 def check_count(
@@ -40,13 +44,17 @@ def check_seconds(name: str, value: object, *, infinite: bool = False) -> float:
     Raises:
         MisuseError: It is negative, not a number, or infinite where it may not be.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN
         raise MisuseError(f"{name} must be a number of seconds, got {value!r}")
     if value < 0:
         raise MisuseError(f"{name} must be >= 0 seconds, got {value!r}")
-    if math.isinf(value) and not infinite:
+    try:
+        seconds = float(value)
+    except OverflowError:  # a whole number that no float can hold
+        seconds = math.inf
+    if seconds == math.inf and not infinite:
         raise MisuseError(f"{name} must be finite, got {value!r}")
-    return float(value)
+    return seconds
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
@@ -58,3 +66,8 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise MisuseError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     return value
+
+
+def is_count(text: str) -> bool:
+    """Whether ``text`` is a whole number >= 0 in decimal digits, which ``int`` can read."""
+    return text.isascii() and text.isdigit() and len(text) <= _COUNT_DIGITS

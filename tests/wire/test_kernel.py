@@ -62,6 +62,20 @@ def test_what_does_not_fit_the_peers_window_is_unsent(family: socket.AddressFami
 
 
 @linux_only
+def test_what_was_sent_but_not_acknowledged_is_told_from_what_was_not_sent() -> None:
+    with connected_pair() as (ours, peer):
+        # Acknowledgements wait 40 ms now (tcp(7), TCP_QUICKACK); a busy machine may need
+        # more than one attempt to look within them.
+        for _ in range(100):
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+            ours.sendall(b"x")
+            if bytes_unacknowledged(ours) and not bytes_unsent(ours):
+                return
+            receive_exactly(peer, 1, patient())
+        pytest.fail("nothing was ever sent and not acknowledged")
+
+
+@linux_only
 @every_tcp
 def test_a_reset_at_zero_unsent_delivers_every_byte(family: socket.AddressFamily) -> None:
     with connected_pair(family) as (ours, peer):

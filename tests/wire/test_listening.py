@@ -22,6 +22,7 @@ from wirecut.wire import (
     available,
     bytes_unsent,
     kernel,
+    listening,
     observe,
     receive_exactly,
     tcp_state,
@@ -56,12 +57,18 @@ def client(place: Listening, *, wait: bool = True) -> socket.socket:
     return sock
 
 
+def accept(place: Listening) -> socket.socket | None:
+    """The next connection, without its address."""
+    found = place.accept()
+    return None if found is None else found[0]
+
+
 def assert_serves(place: Listening) -> None:
     """The next connection accepted is the one made here, and bytes pass both ways."""
     with client(place) as theirs:
         assert place.socket is not None
         wait_until_readable(place.socket, patient())
-        accepted = place.accept()
+        accepted = accept(place)
         assert accepted is not None
         with accepted:
             theirs.sendall(b"to")
@@ -83,8 +90,12 @@ def is_answered(sock: socket.socket) -> bool:
         return bool(selector.select(0))
 
 
-def bind_error(address: object, *options: int) -> int | None:
-    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+def bind_error(
+    address: object, *options: int, family: socket.AddressFamily = socket.AF_INET
+) -> int | None:
+    """What a program meets that binds ``address`` itself; None if it gets it."""
+    if isinstance(address, str):
+        family = socket.AF_UNIX
     with socket.socket(family) as thief:
         for option in options:
             thief.setsockopt(socket.SOL_SOCKET, option, 1)
@@ -159,7 +170,7 @@ def test_an_accepted_connection_survives_every_switch(
     with make(family, tmp_path) as place:
         place.open()
         with client(place) as theirs:
-            accepted = place.accept()
+            accepted = accept(place)
             assert accepted is not None
             with accepted:
                 place.refuse()
@@ -246,7 +257,7 @@ def test_a_port_is_free_again_although_its_connections_linger() -> None:
     with Listening() as place:
         place.open()
         with client(place) as theirs:
-            accepted = place.accept()
+            accepted = accept(place)
             assert accepted is not None
             accepted.close()  # first, so that TIME_WAIT is on the port's side
             assert theirs.recv(1) == b""
@@ -306,7 +317,7 @@ def test_a_client_that_waits_at_a_full_address_is_served_after_opening() -> None
             wait_until_writable(theirs, patient())
             assert place.socket is not None
             wait_until_readable(place.socket, patient())
-            accepted = place.accept()
+            accepted = accept(place)
             assert accepted is not None
             with accepted:
                 assert accepted.getpeername() == theirs.getsockname()
@@ -334,12 +345,34 @@ def test_clients_that_wait_to_be_accepted_outlive_being_full() -> None:
                 assert not is_answered(late)
             place.open()
             for theirs in (first, second):
-                accepted = place.accept()
+                accepted = accept(place)
                 assert accepted is not None
                 with accepted:
                     assert accepted.getpeername() == theirs.getsockname()
             assert place.accept() is None
             assert_serves(place)
+
+
+def test_a_busy_machine_that_finishes_the_fillers_handshake_late_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late: list[socket.socket] = []
+
+    class Late(socket.socket):
+        def connect_ex(self, _address: object) -> int:
+            late.append(self)
+            return errno.EINPROGRESS
+
+    def finish_and_wait(listener: socket.socket, *rest: object) -> None:
+        socket.socket.connect_ex(late.pop(), listener.getsockname())
+        wait_until_readable(listener, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(listening, "new_socket", Late)
+    monkeypatch.setattr(listening, "wait_until_readable", finish_and_wait)
+    with Listening() as place:
+        place.fill()
+        with client(place, wait=False) as theirs:
+            assert not is_answered(theirs)
 
 
 def test_a_client_that_took_the_fillers_place_is_served() -> None:
@@ -352,7 +385,7 @@ def test_a_client_that_took_the_fillers_place_is_served() -> None:
             with connected_pair() as (elsewhere, _):
                 place._filler = socket.socket(fileno=elsewhere.detach())
                 place.open()
-            accepted = place.accept()
+            accepted = accept(place)
             assert accepted is not None
             with accepted:
                 assert accepted.getpeername() == theirs.getsockname()
@@ -406,6 +439,96 @@ def test_closing_twice_is_fine_and_after_it_nothing_works(
     with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
         client(place)
     assert repr(place) == f"<Listening {place.address!r} closed>"
+
+
+@every_tcp
+def test_a_connection_comes_with_its_address_and_does_not_block(
+    family: socket.AddressFamily, tmp_path: Path
+) -> None:
+    with make(family, tmp_path) as place:
+        place.open()
+        with client(place) as theirs:
+            found = place.accept()
+            assert found is not None
+            with found[0] as accepted:
+                assert found[1] == theirs.getsockname()[:2]
+                assert accepted.gettimeout() == 0
+
+
+def test_a_connection_to_a_path_comes_without_an_address(tmp_path: Path) -> None:
+    with Listening(path=tmp_path / "s") as place:
+        place.open()
+        with client(place):
+            found = place.accept()
+            assert found is not None
+            with found[0] as accepted:
+                assert found[1] == ""
+                assert accepted.gettimeout() == 0
+
+
+@linux_only
+@every_family
+@pytest.mark.parametrize("state", ["refuse", "open", "fill"])
+def test_the_descriptors_it_names_are_all_it_holds(
+    state: str, family: socket.AddressFamily, tmp_path: Path
+) -> None:
+    if state == "fill" and family == socket.AF_UNIX:
+        pytest.skip("a path cannot be full")
+    available("full backlog")  # the probe's own sockets come and go before we count
+    before = descriptors()
+    with make(family, tmp_path) as place:
+        getattr(place, state)()
+        named = {
+            str(Path(f"/proc/self/fd/{number}").readlink()) for number in place.descriptors
+        }
+        assert named == descriptors() - before
+        assert len(named) == len(place.descriptors) > 0
+    assert place.descriptors == ()
+
+
+@linux_only
+@every_family
+@pytest.mark.parametrize("state", ["refuse", "open", "fill"])
+def test_a_forked_child_lets_go_and_the_parent_keeps_the_address(
+    state: str, family: socket.AddressFamily, tmp_path: Path
+) -> None:
+    if state == "fill" and family == socket.AF_UNIX:
+        pytest.skip("a path cannot be full")
+    place = make(family, tmp_path)
+    getattr(place, state)()
+    # Duplicates keep the sockets alive, as the parent's descriptors do.
+    parents = [os.dup(number) for number in place.descriptors]
+    try:
+        place.forked()
+        place.close()
+        assert place.state is ListenerState.CLOSED
+        assert place.accept() is None
+        if state == "open":
+            client(place).close()
+        elif state == "refuse":
+            assert_refuses(place)
+            assert bind_error(place.address, family=family) == errno.EADDRINUSE
+        else:
+            with client(place, wait=False) as theirs:
+                assert not is_answered(theirs)
+    finally:
+        for number in parents:
+            os.close(number)
+
+
+def test_a_forked_child_lets_go_of_a_client_that_came_early() -> None:
+    with Listening() as place:
+        place.open()
+        with client(place) as theirs:
+            place.fill()
+            with connected_pair() as (elsewhere, _):
+                place._filler = socket.socket(fileno=elsewhere.detach())
+                place.open()
+            assert len(place.descriptors) == 3
+            place.forked()
+            assert observe(theirs, patient()).end is End.EOF
+        # It is not the child that gives the port up.
+        assert place.state is ListenerState.CLOSED
 
 
 @linux_only
@@ -471,7 +594,7 @@ def test_other_machines_can_be_let_in_in_so_many_words() -> None:
         place.fill()
         place.open()
         with socket.create_connection(("127.0.0.1", int(place.address[1]))) as theirs:
-            accepted = place.accept()
+            accepted = accept(place)
             assert accepted is not None
             with accepted:
                 assert accepted.getpeername() == theirs.getsockname()
@@ -577,7 +700,7 @@ def test_a_small_receive_buffer_makes_a_client_block_early() -> None:
         for place in (small, usual):
             place.open()
             with client(place) as theirs:
-                accepted = place.accept()
+                accepted = accept(place)
                 assert accepted is not None
                 with accepted:
                     theirs.setblocking(False)
@@ -691,7 +814,7 @@ for port in (0, None):
         place.open()
         assert place.accept() is None
         with socket.create_connection(place.address):
-            place.accept().close()
+            place.accept()[0].close()
         place.fill()
         place.open()
         assert place.accept() is None

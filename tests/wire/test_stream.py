@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import select
 import socket
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -87,6 +89,30 @@ def test_sending_to_a_peer_that_reset_says_so() -> None:
         # The first error is ECONNRESET; after it was met, EPIPE says the same.
         with pytest.raises(PeerReset):
             send_exactly(ours, b"x", patient())
+
+
+# Python ignores SIGPIPE; a command that has restored it, to end quietly in a pipeline, must
+# not be killed by a peer that resets.
+SIGPIPE_KILLS = """
+import signal, socket
+from wirecut.deadline import Deadline
+from wirecut.errors import PeerReset
+from wirecut.wire import send_exactly
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+ours, peer = socket.socketpair()
+peer.close()
+try:
+    send_exactly(ours, b"x", Deadline.after(10))
+except PeerReset:
+    ours.close()
+    raise SystemExit(17)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE")
+def test_sending_to_a_peer_that_has_gone_does_not_raise_a_signal() -> None:
+    done = subprocess.run([sys.executable, "-c", SIGPIPE_KILLS], check=False, timeout=60)
+    assert done.returncode == 17
 
 
 @every_family

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from wirecut.errors import MisuseError
-from wirecut.validation import check_choice, check_count
+from wirecut.validation import check_choice, check_count, is_count
 from wirecut.wire.action import Direction
 
 __all__ = [
@@ -195,20 +195,16 @@ def parse_moment(text: str) -> Moment:
     if text in _FIXED:
         return _FIXED[text]
     word, *rest = text.split(":")
-    if word in _DIRECTIONS and len(rest) == 1 and _is_count(rest[0]):
+    if word in _DIRECTIONS and len(rest) == 1 and is_count(rest[0]):
         return Offset(_DIRECTIONS[word], int(rest[0]))
     if word == "pattern" and len(rest) in (2, 3) and rest[0] in _DIRECTIONS:
         escaped, nth = (*rest[1:], "1")[:2]
-        if _ESCAPED.fullmatch(escaped) and _is_count(nth):
+        if _ESCAPED.fullmatch(escaped) and is_count(nth):
             return Pattern(_unescape(escaped), _DIRECTIONS[rest[0]], int(nth))
     raise MisuseError(
         f"unknown moment {text!r}; one of connect, accept, up:N, down:N, up.end, down.end, "
         "pattern:up:TEXT, pattern:down:TEXT, request.end (N is a count of bytes, >= 0)"
     )
-
-
-def _is_count(text: str) -> bool:
-    return text.isascii() and text.isdigit()
 
 
 def _unescape(text: str) -> bytes:

@@ -51,6 +51,7 @@ class Breaker:
     """
 
     __slots__ = (
+        "_given",
         "_in_exchange",
         "_on_strike",
         "_request_end",
@@ -73,8 +74,10 @@ class Breaker:
         self._on_strike = on_strike
         self._scan_requests = scan_requests
         self._scanner: RequestScanner | None = None
-        self._request_end: list[Fault] = []
-        self._in_exchange: list[Fault] = []
+        # Each with its place in the order given, which decides between equal moments.
+        self._given = 0
+        self._request_end: list[tuple[int, Fault]] = []
+        self._in_exchange: list[tuple[int, Fault]] = []
         self.exchanges = 0
         self.produced = 0
         self.up = Lane(
@@ -106,24 +109,25 @@ class Breaker:
         Raises:
             InternalError: It is a fault at ``connect``, which no connection has.
         """
+        self._given += 1
+        order = self._given
         match fault.at, fault.on:
             case Connect(), _:
                 raise InternalError(f"{fault} is a state of the address, not of a connection")
             case Accept(), _:
-                self.up.arm(fault, Due.AT_ONCE)
+                self.up.arm(fault, Due.AT_ONCE, order=order)
             case RequestEnd(), _:
                 self._frame_requests()
-                self._request_end.append(fault)
+                self._request_end.append((order, fault))
             case _, Exchange():
                 self._frame_requests()
-                self._in_exchange.append(fault)
+                self._in_exchange.append((order, fault))
             case Offset(direction=direction, count=count), _:
-                self.lane(direction).arm(fault, Due.OFFSET, count)
+                self.lane(direction).arm(fault, Due.OFFSET, count, order)
             case StreamEnd(direction=direction), _:
-                self.lane(direction).arm(fault, Due.END)
-            case Pattern(direction=direction), _:
-                lane = self.lane(direction)
-                self._watch(fault, lane, fault.at, lane.scan_position)
+                self.lane(direction).arm(fault, Due.END, order=order)
+            case Pattern(direction=direction) as pattern, _:
+                self._watch(fault, order, pattern, self.lane(direction).scan_position)
 
     def _frame_requests(self) -> None:
         if self._scanner is None:
@@ -142,52 +146,95 @@ class Breaker:
                 self._start_request(mark, data[max(0, mark.position - start) :])
 
     def _end_request(self, mark: RequestMark) -> None:
-        for fault in self._request_end:
+        for order, fault in self._request_end:
             if not isinstance(fault.on, Exchange) or fault.on.number == mark.number:
-                self.up.arm(fault, Due.MARK, mark.position)
+                self.up.arm(fault, Due.MARK, mark.position, order)
 
     def _start_request(self, mark: RequestMark, data: bytes) -> None:
         self.exchanges = mark.number
         later = False
-        for fault in self._in_exchange:
-            if not isinstance(fault.on, Exchange) or fault.on.number != mark.number:
-                continue
+        for order, fault in self._of_exchange(mark.number):
             match fault.at:
-                case Offset(direction=Direction.UP, count=count):
-                    base = mark.position + self.up.count - self.up.consumed
-                    self.up.arm(fault, Due.OFFSET, base + count)
+                case Offset(direction=Direction.UP, count=count) if not self.up.outbound:
+                    self.up.arm(fault, Due.OFFSET, mark.position + count, order)
                 case Pattern(direction=Direction.UP) as pattern:
-                    self._watch(fault, self.up, pattern, mark.position, data)
+                    self._watch(fault, order, pattern, mark.position, data=data)
                 case _:
                     later = True
         if later:
             self.up.arm(_ExchangeStart(number=mark.number), Due.MARK, mark.position)
 
     def _start_exchange(self, number: int) -> None:
-        """Place what strikes downstream in this exchange, counted from here."""
-        for fault in self._in_exchange:
-            if not isinstance(fault.on, Exchange) or fault.on.number != number:
-                continue
+        """All that comes before this exchange has passed up: place what counts from here."""
+        later = False
+        for order, fault in self._of_exchange(number):
             match fault.at:
-                case Offset(direction=Direction.DOWN, count=count):
-                    pending = self.produced - self.down.consumed if self.down.outbound else 0
-                    base = self.down.count + self.down.inserted + pending
-                    self.down.arm(fault, Due.OFFSET, base + count)
+                case Offset(direction=Direction.UP) if self.up.outbound:
+                    self._arm_from_here(fault, order, fault.at)
+                case Offset(direction=Direction.DOWN) if self.down.outbound:
+                    later = True
+                case Offset(direction=Direction.DOWN):
+                    self._arm_from_here(fault, order, fault.at)
                 case Pattern(direction=Direction.DOWN) as pattern:
-                    self._watch(fault, self.down, pattern, self.down.scan_position)
+                    # Answers to the exchanges before that nothing has scanned yet.
+                    position = self.down.scan_position
+                    skip = max(0, self.produced - position) if self.down.outbound else 0
+                    self._watch(fault, order, pattern, position + skip, skip=skip)
                 case _:
                     pass
+        if later:
+            self.down.arm(_ExchangeStart(number=number), Due.MARK, self.produced)
 
-    @staticmethod
-    def _watch(
-        fault: Fault, lane: Lane, pattern: Pattern, position: int, data: bytes = b""
+    def _start_answers(self, number: int) -> None:
+        """The answers to all exchanges before this one have passed down."""
+        for order, fault in self._of_exchange(number):
+            if isinstance(fault.at, Offset) and fault.at.direction is Direction.DOWN:
+                self._arm_from_here(fault, order, fault.at)
+
+    def _of_exchange(self, number: int) -> list[tuple[int, Fault]]:
+        return [
+            (order, fault)
+            for order, fault in self._in_exchange
+            if isinstance(fault.on, Exchange) and fault.on.number == number
+        ]
+
+    def _arm_from_here(self, fault: Fault, order: int, at: Offset) -> None:
+        """Place an offset that counts from what is on the wire now."""
+        lane = self.lane(at.direction)
+        # What was inserted before this place goes on the wire before it.
+        base = lane.count + (lane.inserted if lane.outbound else 0)
+        lane.arm(fault, Due.OFFSET, base + at.count, order)
+
+    def _watch(  # noqa: PLR0913 - where the search begins has three parts
+        self,
+        fault: Fault,
+        order: int,
+        pattern: Pattern,
+        position: int,
+        *,
+        skip: int = 0,
+        data: bytes = b"",
     ) -> None:
+        """Look for a pattern from ``position`` on.
+
+        Args:
+            fault: What strikes when it is found.
+            order: Its place in the order given.
+            pattern: What is looked for.
+            position: Bytes of the lane's source before the first that is looked at.
+            skip: How many bytes will be fed that come before it.
+            data: What has been fed to other scanners already and comes after it.
+        """
+        lane = self.lane(pattern.direction)
         scanner = PatternScanner(pattern.data, pattern.nth, position)
 
         def scan(data: bytes) -> None:
-            found = scanner.feed(data)
+            nonlocal skip
+            new = data[skip:]
+            skip -= len(data) - len(new)
+            found = scanner.feed(new)
             if found is not None:
-                lane.arm(fault, Due.MARK, found)
+                lane.arm(fault, Due.MARK, found, order)
 
         lane.scanners.append(scan)
         if data:
@@ -200,4 +247,7 @@ class Breaker:
             self._on_strike(fault, Direction.UP, count)
 
     def _struck_down(self, fault: Fault, count: int) -> None:
-        self._on_strike(fault, Direction.DOWN, count)
+        if isinstance(fault, _ExchangeStart):
+            self._start_answers(fault.number)
+        else:
+            self._on_strike(fault, Direction.DOWN, count)

@@ -42,6 +42,7 @@ class Dribble(Fault):
     source: ClassVar[str] = "RFC 9293 section 3.7.4 and 3.8.6.2 (small segments)"
     needs_bytes: ClassVar[bool] = True
     acts_on_bytes: ClassVar[bool] = True
+    paces: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_count("size_bytes", self.size_bytes, minimum=1)

@@ -50,10 +50,9 @@ class Duplicate(Fault):
         return self.size_bytes
 
     def act(self, view: View) -> tuple[Action, ...]:
-        """Pass what has come; when all of it or the end has, the copy."""
+        """Pass what has come; right after the last of it, or at the end, the copy."""
         size = min(view.waiting, self.size_bytes - view.done)
-        if size:
-            return (Pass(size), Again())
-        if view.done == self.size_bytes or view.end:
-            return (Transform(0, view.taken),)
-        return (Again(),)
+        passed = (Pass(size),) if size else ()
+        if view.done + size == self.size_bytes or view.end:
+            return (*passed, Transform(0, view.taken + view.head[:size]))
+        return (*passed, Again())

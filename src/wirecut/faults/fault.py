@@ -56,12 +56,15 @@ class Fault:
     """Whether it needs a byte right after the moment to act on."""
     acts_on_bytes: ClassVar[bool] = False
     """Whether it acts on the bytes of one direction, so that the moment must have one."""
+    paces: ClassVar[bool] = False
+    """Whether it stays in force to the end of the stream, and changes no byte of it."""
     tcp_only: ClassVar[bool] = False
     """Whether it has no meaning on a Unix-domain socket."""
     address_state: ClassVar[bool] = False
     """Whether it is a state of the address, at ``connect``, rather than an event."""
 
     def __post_init__(self) -> None:
+        self._check_types()
         if isinstance(self.at, Connect) != self.address_state:
             self._misplaced()
         if self.acts_on_bytes and isinstance(self.at, Accept):
@@ -87,6 +90,14 @@ class Fault:
                 f"got {self.on.text}; switch it at run time with server.refusing(), "
                 "server.stop() and server.start()"
             )
+
+    def _check_types(self) -> None:
+        if not isinstance(self.at, Moment):
+            raise MisuseError(f"at must be a moment such as at.down(117), got {self.at!r}")
+        if not isinstance(self.on, Selection):
+            raise MisuseError(f"on must be a selection such as first(2), got {self.on!r}")
+        if not isinstance(self.optional, bool):
+            raise MisuseError(f"optional must be True or False, got {self.optional!r}")
 
     def _misplaced(self) -> None:
         if self.address_state:

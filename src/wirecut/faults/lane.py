@@ -15,21 +15,31 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from wirecut.errors import InternalError
 from wirecut.faults.fault import Fault
 from wirecut.wire.action import (
+    Abort,
     Action,
     Again,
     Direction,
+    Hold,
     Pass,
     PassEnd,
     Transform,
     View,
+    WaitUntilSent,
 )
 
 __all__ = ["Due", "Lane"]
+
+# Places before the first byte: what strikes when asked for, and what strikes at accept.
+_ASKED_FOR: Final = -2
+_AT_ONCE: Final = -1
+
+# What a reset is made of, and most of a stall.
+_BLIND: Final = (Hold, WaitUntilSent, Abort)
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 Scan: TypeAlias = Callable[[bytes], None]
@@ -76,7 +86,6 @@ class Lane:
         "_in_force",
         "_inserted_here",
         "_on_strike",
-        "_order",
         "_queue",
         "_scanned",
         "consumed",
@@ -104,7 +113,6 @@ class Lane:
         self._front = bytearray()
         self._inserted_here = 0
         self._in_force: list[_Armed] = []
-        self._order = 0
         self._queue: deque[Action] = deque()
         self._scanned = 0
 
@@ -129,6 +137,11 @@ class Lane:
         return bool(self._queue)
 
     @property
+    def is_blind(self) -> bool:
+        """Whether the next action is settled, whatever waits: nobody need look at it."""
+        return bool(self._queue) and isinstance(self._queue[0], _BLIND)
+
+    @property
     def current(self) -> Fault | None:
         """The fault that struck last."""
         return self._current.fault if self._current else None
@@ -137,15 +150,25 @@ class Lane:
         """Drop what is left of the present strike."""
         self._queue.clear()
 
-    def arm(self, fault: Fault, due: Due, position: int = 0) -> None:
-        """Place a fault; equal places strike in the order in which they were armed."""
-        self._order += 1
-        self._armed.append(_Armed(fault, due, position, self._order))
-        self._armed.sort(key=lambda armed: (armed.position, armed.order))
+    def arm(self, fault: Fault, due: Due, position: int = 0, order: int = 0) -> None:
+        """Place a fault.
+
+        Args:
+            fault: What strikes.
+            due: How its place is measured.
+            position: Its place, in bytes.
+            order: What decides between equal places, the lowest first; among equals it is
+                the order in which they were armed.  What strikes at the place itself comes
+                before what waits for the byte after it, because that byte may come later.
+        """
+        if due is Due.AT_ONCE:
+            position = _AT_ONCE
+        self._armed.append(_Armed(fault, due, position, order))
+        self._armed.sort(key=lambda one: (one.position, self._waits(one), one.order))
 
     def strike(self, fault: Fault) -> None:
         """Let a fault strike now: before all that is armed, and even while held."""
-        self._armed.insert(0, _Armed(fault, Due.NOW, -1, -1))
+        self.arm(fault, Due.NOW, _ASKED_FOR)
 
     def next(self, waiting: Buffer, *, end: bool, held: bool = False) -> Action | None:
         """The one action to execute now, or None until there is more to pass.
@@ -169,7 +192,8 @@ class Lane:
         """One decision; ``Again`` stands for "decided, ask once more"."""
         if self._queue:
             return self._from_queue(waiting)
-        if self.scanners and not held:
+        # Also while held: what a strike takes then must have been scanned.
+        if self.scanners:
             self._scan(waiting)
         size = len(self._front) + len(waiting)
         due = next(
@@ -200,6 +224,11 @@ class Lane:
     def _strike(self, armed: _Armed, waiting: Buffer, *, end: bool) -> Again:
         self._armed.remove(armed)
         self._on_strike(armed.fault, self.count)
+        if armed.fault.paces:
+            # In its turn, after those in force that have bytes to change.
+            self._current = armed
+            self._stay(armed)
+            return Again()
         return self._begin(armed, waiting, end=end)
 
     def _begin(self, armed: _Armed, waiting: Buffer, *, end: bool) -> Again:
@@ -209,7 +238,9 @@ class Lane:
             direction=self.direction,
             waiting=visible,
             head=self._head(waiting, min(visible, armed.fault.window_bytes)),
-            end=end and visible == len(self._front) + len(waiting),
+            end=end
+            and visible == len(self._front) + len(waiting)
+            and self._sees_end(len(waiting)),
             done=armed.done,
             taken=armed.taken,
         )
@@ -245,10 +276,21 @@ class Lane:
                 del self._front[:take]
                 return self._passed(Transform(from_source, give))
             case Again():
-                self._in_force.append(armed)
+                self._stay(armed)
                 return action
             case _:
                 return action
+
+    def _stay(self, armed: _Armed) -> None:
+        """Keep an effect in force: the last one is asked first.
+
+        One that only paces the stream would never let those below it have their bytes.
+        """
+        if armed.fault.paces:
+            below = sum(one.fault.paces for one in self._in_force)
+            self._in_force.insert(below, armed)
+        else:
+            self._in_force.append(armed)
 
     def _head(self, waiting: Buffer, count: int) -> bytes:
         """The first ``count`` bytes that wait, inserted ones included."""
@@ -306,15 +348,38 @@ class Lane:
             return False
         # Where we read, N bytes read are the moment.  Where we write, and before the very
         # first byte, there must be something to go on with, or the end.
-        return bool(size or end or (armed.position and not self.outbound))
+        return bool(size or end) or not self._waits(armed)
+
+    def _waits(self, armed: _Armed) -> bool:
+        """Whether it strikes with the byte after its place, not at the place itself."""
+        if armed.due is Due.OFFSET and (self.outbound or not armed.position):
+            return True
+        return armed.due in (Due.OFFSET, Due.MARK) and armed.fault.needs_bytes
 
     def _visible(self, waiting: int) -> int:
         """How many of the bytes that wait lie before the next moment."""
-        visible = len(self._front) + waiting
-        for armed in self._armed:
-            if armed.due is Due.OFFSET and self.outbound:
-                visible = min(visible, max(0, armed.position - self.emitted))
-            elif armed.due in (Due.OFFSET, Due.MARK):
-                source = max(0, armed.position - self.consumed)
-                visible = min(visible, len(self._front) + source)
-        return visible
+        size = len(self._front) + waiting
+        return min((self._room(armed, size) for armed in self._armed), default=size)
+
+    def _room(self, armed: _Armed, size: int) -> int:
+        """How many of ``size`` waiting bytes lie before this moment."""
+        if armed.due is Due.OFFSET and self.outbound:
+            return min(size, max(0, armed.position - self.emitted))
+        if armed.due in (Due.OFFSET, Due.MARK):
+            source = armed.position - self.consumed
+            return min(size, len(self._front) + source) if source > 0 else 0
+        return size
+
+    def _sees_end(self, waiting: int) -> bool:
+        """Whether the end that has come would be met before another moment.
+
+        What strikes at the end without needing a byte comes first, whether or not the end
+        is known by the time the last bytes pass.
+        """
+        return all(
+            armed.fault.needs_bytes or self._is_beyond(armed, waiting) for armed in self._armed
+        )
+
+    def _is_beyond(self, armed: _Armed, waiting: int) -> bool:
+        size = len(self._front) + waiting
+        return self._room(armed, size + 1) > size

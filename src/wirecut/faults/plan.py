@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from wirecut.errors import MisuseError
-from wirecut.faults.at import Accept, Connect, Moment, Offset, RequestEnd, StreamEnd
+from wirecut.faults.at import Accept, Connect, Moment, Offset, Pattern, RequestEnd, StreamEnd
 from wirecut.faults.fault import Fault
 from wirecut.faults.selection import Exchange, covers
 from wirecut.wire.action import Direction
 
 __all__ = ["check_length", "check_plan"]
+
+SHORTEST_REQUEST_BYTES: Final = len(b"A / HTTP/1.0\r\n\r\n")
+"""No complete request is shorter (RFC 9112 section 3)."""
 
 
 def check_plan(faults: Sequence[Fault], *, outbound: Direction = Direction.DOWN) -> None:
@@ -63,8 +67,17 @@ def _ends_before(first: Fault, other: Fault, outbound: Direction, *, given_first
     direction = _direction(other.at)
     if direction is None or not direction & ended:
         return False
-    earlier = _compare(first.at, other.at)
-    return earlier < 0 or (earlier == 0 and given_first)
+    earlier = _compare(first, other, outbound)
+    return earlier < 0 or (
+        earlier == 0 and (given_first or _waits_longer(other, first, outbound))
+    )
+
+
+def _waits_longer(other: Fault, first: Fault, outbound: Direction) -> bool:
+    """Whether, at one place, ``other`` needs the next byte and ``first`` strikes before it."""
+    if isinstance(first.at, Offset) and (first.at.direction is outbound or not first.at.count):
+        return False
+    return other.needs_bytes
 
 
 def _direction(moment: Moment) -> Direction | None:
@@ -77,18 +90,49 @@ def _direction(moment: Moment) -> Direction | None:
             return moment.direction
 
 
-def _compare(one: Moment, other: Moment) -> float:
-    """Below zero if ``one`` surely comes first, zero if together, above if not or unknown."""
-    if one == other:
-        return 0
-    match one, other:
+def _compare(  # noqa: PLR0911 - one answer for each kind of pair
+    first: Fault, other: Fault, outbound: Direction
+) -> int:
+    """Below zero if ``first`` surely comes first, zero if it does unless given later."""
+    match first.at, other.at:
+        case Accept(), Accept():
+            return 0
         case Accept(), _:
             return -1
+        case RequestEnd(), _ if isinstance(other.on, Exchange) and first.on != other.on:
+            # The second request begins where the first one has ended.
+            return -1 if other.on.number > 1 else _equal(first, other)
         case Offset(direction=d, count=n), Offset(direction=e, count=m) if d is e:
             return n - m
-        case (Offset() | RequestEnd()) as first, StreamEnd(direction=e):
-            # A request that has ended was there before the client's stream ended.
-            up = first.direction if isinstance(first, Offset) else Direction.UP
-            return -1 if up is e else 1
+        case Offset(direction=d, count=0), StreamEnd(direction=e) if d is e:
+            # Any other offset may lie past the end, and never comes.
+            return -1
+        case Pattern() as one, Pattern() as two:
+            return _compare_patterns(one, two)
+        case Offset(direction=d, count=n), Pattern() as two if (
+            d is two.direction
+            and (d is not outbound or not n)
+            and not isinstance(first.on, Exchange)
+        ):
+            # Where we read, offsets and matches count the same bytes.  Where we write, what
+            # is matched may be dropped before it counts.
+            return n - len(two.data) * two.nth
+        case Offset(direction=Direction.UP, count=n), RequestEnd() if (
+            outbound is Direction.DOWN and not isinstance(first.on, Exchange)
+        ):
+            return n - SHORTEST_REQUEST_BYTES
         case _:
-            return 1
+            return _equal(first, other)
+
+
+def _compare_patterns(one: Pattern, two: Pattern) -> int:
+    """Every match of ``two`` has some of ``one`` in it, if it contains its bytes."""
+    *matches, rest = two.data.split(one.data)
+    if one.direction is not two.direction or not matches:
+        return 1
+    left = one.nth - two.nth * len(matches)
+    return -1 if not left and rest else left
+
+
+def _equal(first: Fault, other: Fault) -> int:
+    return 0 if first.at == other.at else 1

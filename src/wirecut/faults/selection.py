@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from wirecut.errors import MisuseError
-from wirecut.validation import check_count
+from wirecut.validation import check_count, is_count
 
 __all__ = [
     "EVERY",
@@ -143,7 +143,7 @@ def parse_selection(text: str) -> Selection:
     word, colon, number = text.partition(":")
     if text == "every":
         return EVERY
-    if colon and number.isascii() and number.isdigit():
+    if colon and is_count(number):
         if word == "first":
             return First(int(number))
         if word == "nth":

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from wirecut.errors import MisuseError
 from wirecut.faults.fault import Fault
 from wirecut.validation import check_choice, check_seconds
 from wirecut.wire.action import Action, Direction, Hold, View
@@ -47,6 +48,10 @@ class Stall(Fault):
         check_choice("direction", self.direction, tuple(_DIRECTIONS))
         if self.seconds is not None:
             object.__setattr__(self, "seconds", check_seconds("seconds", self.seconds))
+            if not self.seconds:
+                raise MisuseError(
+                    f"seconds must be > 0, or None for ever, got {self.seconds!r}"
+                )
         Fault.__post_init__(self)
 
     def act(self, view: View) -> tuple[Action, ...]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from wirecut.errors import MisuseError
@@ -31,6 +31,7 @@ from wirecut.faults.reset import Reset
 from wirecut.faults.selection import parse_selection
 from wirecut.faults.stall import Stall
 from wirecut.faults.throttle import Throttle
+from wirecut.validation import is_count
 
 __all__ = ["EFFECTS", "as_fault", "as_faults", "parse_fault"]
 
@@ -53,6 +54,9 @@ EFFECTS: Final[dict[str, type[Fault]]] = {
     )
 }
 """Every effect by its word, in the order in which they are listed to a user."""
+
+# A minus sign is read so that the effect can say what is wrong with it.
+_SECONDS: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE]-?[0-9]+)?")
 
 
 def parse_fault(text: str) -> Fault:
@@ -128,12 +132,9 @@ def _value(effect: type[Fault], field: dataclasses.Field[object], word: str) -> 
     if field.type == "str":
         return word
     if field.type == "int":
-        if word.isascii() and word.isdigit():
+        if is_count(word):
             return int(word)
         raise MisuseError(f"{effect.word}: {field.name} must be a whole number, got {word!r}")
-    try:
-        return float(Decimal(word))
-    except InvalidOperation:
-        raise MisuseError(
-            f"{effect.word}: {field.name} must be a number of seconds, got {word!r}"
-        ) from None
+    if _SECONDS.fullmatch(word):
+        return float(word)
+    raise MisuseError(f"{effect.word}: {field.name} must be a number of seconds, got {word!r}")

@@ -43,6 +43,7 @@ class Throttle(Fault):
     source: ClassVar[str] = "RFC 6349 section 3 (bottleneck bandwidth)"
     needs_bytes: ClassVar[bool] = True
     acts_on_bytes: ClassVar[bool] = True
+    paces: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_count("bytes_per_second", self.bytes_per_second, minimum=1)

@@ -7,10 +7,11 @@ Sources: RFC 9112 section 6.3 (Content-Length), section 9.3 (persistence), secti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from wirecut.errors import MisuseError
+from wirecut.http.bodyless import is_bodyless_request
 from wirecut.http.framing import RequestFramer
 from wirecut.script.machine import Finish, Output, Say
 from wirecut.validation import check_count
@@ -36,6 +37,8 @@ class HttpReply:
     status: int = 200
     content_type: str | None = "text/plain"
     keep_alive: bool = True
+    # Made once, and not for each connection anew.
+    _rendered: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_count("status", self.status, minimum=200, maximum=599)
@@ -43,10 +46,14 @@ class HttpReply:
             raise MisuseError(f"body must be bytes, got {self.body!r}")
         if self.body and self.status in (204, 304):
             raise MisuseError(f"status {self.status} has no content, got body {self.body!r}")
+        object.__setattr__(self, "_rendered", self._render())
 
     @property
     def rendered(self) -> bytes:
         """The response's exact bytes."""
+        return self._rendered
+
+    def _render(self) -> bytes:
         try:
             phrase = HTTPStatus(self.status).phrase
         except ValueError:
@@ -74,7 +81,8 @@ class _Replies:
         self._data = data
         self._keep_alive = keep_alive
         self._done = False
-        self._framer = RequestFramer()
+        # Not before a request comes that is more than a header.
+        self._framer: RequestFramer | None = None
 
     def begin(self) -> Sequence[Output]:
         """Nothing: the client speaks first."""
@@ -85,14 +93,20 @@ class _Replies:
         outputs: list[Output] = []
         if self._done:
             return outputs
-        for mark in self._framer.feed(data):
+        framer = self._framer
+        if framer is None and is_bodyless_request(data):
+            self._done = not self._keep_alive
+            return (Say(self._data), Finish()) if self._done else (Say(self._data),)
+        if framer is None:
+            framer = self._framer = RequestFramer()
+        for mark in framer.feed(data):
             if mark.kind == "end" and not self._done:
                 outputs.append(Say(self._data))
                 if not self._keep_alive:
                     self._done = True
-        if self._framer.problem is not None and not self._done:
+        if framer.problem is not None and not self._done:
             self._done = True
-            text = self._framer.problem.encode()
+            text = framer.problem.encode()
             outputs.append(Say(HttpReply(text, 400, keep_alive=False).rendered))
         if self._done:
             outputs.append(Finish())

@@ -11,6 +11,7 @@ from typing import Final
 import h11
 
 from wirecut.faults.scan import RequestMark
+from wirecut.http.bodyless import is_bodyless_request
 
 __all__ = ["RequestFramer"]
 
@@ -33,7 +34,9 @@ class RequestFramer:
         self._fed = 0
         self._number = 0
         self._started = False
-        self._parser = _parser()
+        # Only while a request is under way: a parser is larger than all else that a
+        # connection takes.
+        self._parser: h11.Connection | None = None
 
     def feed(self, data: bytes) -> list[RequestMark]:
         """Take the next bytes; the borders of requests that they complete, in order."""
@@ -41,29 +44,34 @@ class RequestFramer:
         rest = data
         self._fed += len(data)
         while rest and self.problem is None:
+            after: bytes | None = None
             if not self._started:
                 self._started = True
                 self._number += 1
                 marks.append(RequestMark("start", self._number, self._fed - len(rest)))
-            after = self._parse(rest)
+                if is_bodyless_request(rest):
+                    after = b""
+            if after is None:
+                after = self._parse(rest)
             if after is None:
                 break
             rest = after
             marks.append(RequestMark("end", self._number, self._fed - len(rest)))
             self._started = False
-            self._parser = _parser()
+            self._parser = None
         return marks
 
     def _parse(self, data: bytes) -> bytes | None:
         """The bytes after the request's end, or None while it has not come."""
+        parser = self._parser = self._parser or _parser()
         try:
-            self._parser.receive_data(data)
+            parser.receive_data(data)
             while True:
-                event = self._parser.next_event()
+                event = parser.next_event()
                 if event is h11.NEED_DATA or event is h11.PAUSED:
                     return None
                 if isinstance(event, h11.EndOfMessage):
-                    return self._parser.trailing_data[0]
+                    return parser.trailing_data[0]
         except h11.RemoteProtocolError as error:
             self.problem = f"request {self._number} is not HTTP/1.1: {error}"
             return None

@@ -29,7 +29,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class StrikeNow:
-    """Let this fault strike now, whatever its moment says."""
+    """Let this fault strike after what was said before, whatever its moment says."""
 
     fault: Fault
 

@@ -77,12 +77,12 @@ class Until:
         """Wait for the terminator."""
         searched = 0
         while True:
-            index = inbox.data.find(self.terminator, searched)
+            index = inbox.data.find(self.terminator, searched, LIMIT_BYTES)
             if index >= 0:
                 inbox.take(index + len(self.terminator))
                 return
             searched = max(0, len(inbox.data) - len(self.terminator) + 1)
-            inbox.check_room(f"the terminator {self.terminator!r}")
+            inbox.check_room(f"the terminator {self.terminator!r}", LIMIT_BYTES)
             yield None
 
 
@@ -100,18 +100,22 @@ class Match:
     def __post_init__(self) -> None:
         _check_bytes("Match", self.pattern)
         try:
-            re.compile(self.pattern)
+            empty = re.fullmatch(self.pattern, b"")
         except re.error as error:
             raise MisuseError(
                 f"Match({self.pattern!r}) is no regular expression: {error}"
             ) from None
+        if empty:
+            raise MisuseError(
+                f"Match({self.pattern!r}) matches no bytes at all, so it would never read any"
+            )
 
     def run(self, inbox: _Inbox) -> Run:
         """Wait for a match."""
         pattern = re.compile(self.pattern, re.DOTALL)
         tried = 0
         while True:
-            while tried <= len(inbox.data):
+            while tried <= min(len(inbox.data), self.limit_bytes):
                 if pattern.fullmatch(inbox.data, 0, tried):
                     inbox.take(tried)
                     return
@@ -182,9 +186,7 @@ class Repeat:
         _check_steps("Repeat", steps)
         if times is not None:
             check_count("times", times, minimum=1)
-        elif not any(
-            isinstance(step, Expect | Until | Match | AwaitEnd | Repeat) for step in steps
-        ):
+        elif not _reads(steps):
             raise MisuseError("Repeat without times must read something, or it never ends")
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "times", times)
@@ -194,6 +196,7 @@ class Repeat:
         done = 0
         while self.times is None or done < self.times:
             if self.times is None:
+                inbox.at = self
                 while not inbox.data and not inbox.ended:
                     yield None
                 if inbox.ended and not inbox.data:
@@ -220,8 +223,8 @@ class _Inbox:
     def take(self, count: int) -> None:
         del self.data[:count]
 
-    def check_room(self, what: str, limit_bytes: int = LIMIT_BYTES) -> None:
-        if len(self.data) > limit_bytes:
+    def check_room(self, what: str, limit_bytes: int) -> None:
+        if len(self.data) >= limit_bytes:
             raise UnmetExpectation(f"expected {what} within {limit_bytes} bytes")
 
 
@@ -304,6 +307,16 @@ class ScriptRun:
             return [*outputs, Fail(UnmetExpectation(f"the script failed {where}"))]
         self._done = True
         return [*outputs, Finish()]
+
+
+def _reads(steps: Sequence[Step]) -> bool:
+    """Whether some step takes a byte or waits for the end, each time it is done."""
+    return any(
+        _reads(step.steps)
+        if isinstance(step, Repeat)
+        else isinstance(step, Expect | Until | Match | AwaitEnd)
+        for step in steps
+    )
 
 
 def _check_bytes(what: str, value: object) -> None:

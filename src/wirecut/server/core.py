@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import selectors
 import socket
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 
 from wirecut.deadline import Deadline, now
@@ -37,7 +36,9 @@ __all__ = ["Core", "open_cores"]
 _ACCEPTS_PER_TURN = 256
 _ACCEPT_AGAIN_SECONDS = 0.1
 
-_open: weakref.WeakSet[Core] = weakref.WeakSet()
+# They are held: one that is forgotten must not vanish before somebody can say so, as its
+# lease would never be given back.
+_open: set[Core] = set()
 
 
 def open_cores() -> tuple[Core, ...]:
@@ -188,6 +189,7 @@ class Core:
                 self.listening.close()
                 for link in tuple(self.links.values()):
                     link.end(Ended.STOPPED)
+                self.waiting.changed()  # whoever waits for this server waits in vain
         try:
             stuck = self._join_handlers(Deadline.after(self.patience_seconds))
         finally:
@@ -219,6 +221,10 @@ class Core:
             except OSError as error:
                 self._cannot_accept(error)
                 return
+            except Exception as error:  # noqa: BLE001 - a patched socket module must not end the loop
+                self._errors.append(error)
+                self.waiting.changed()
+                return
             if accepted is None:
                 return
             sock, client = accepted
@@ -248,6 +254,7 @@ class Core:
                     "raise the limit on open descriptors (ulimit -n) or use fewer connections"
                 )
             )
+            self.waiting.changed()
         self._leave_open()
         self.loop.call_at(now() + _ACCEPT_AGAIN_SECONDS, self._accept_again)
 

@@ -48,6 +48,7 @@ def unreached_behaviours(given: int, records: Sequence[Record]) -> list[UnmetExp
 
 def raise_findings(server: str, errors: Sequence[BaseException]) -> None:
     """Raise what a server found: one error as it is, several as a group."""
+    __tracebackhide__ = True  # pytest shows where a handler failed, and not this function
     if not errors:
         return
     if len(errors) == 1:

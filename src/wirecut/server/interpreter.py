@@ -17,7 +17,7 @@ from wirecut.deadline import now
 from wirecut.errors import CapabilityMissing, InternalError
 from wirecut.faults.breaker import Breaker
 from wirecut.faults.fault import Fault
-from wirecut.faults.lane import Lane
+from wirecut.faults.lane import Due, Lane
 from wirecut.server.journal import Ended, Record, Struck
 from wirecut.server.loop import Timer
 from wirecut.wire.action import (
@@ -99,6 +99,14 @@ class Interpreter:
             self._draining = None
         lane.strike(fault)
 
+    def strike_here(self, fault: Fault) -> None:
+        """Let a fault strike when all that was said so far has passed."""
+        if self._link.fin or self.holds_for_ever(Direction.DOWN):
+            self.strike(fault)
+        else:
+            breaker = self._need_breaker()
+            breaker.down.arm(fault, Due.MARK, breaker.produced)
+
     def add(self, fault: Fault) -> None:
         """Place a fault."""
         self._need_breaker().add(fault)
@@ -112,6 +120,11 @@ class Interpreter:
     def waits_until_sent(self) -> bool:
         """Whether to be told when nothing unsent is left."""
         return bool(self._waiting)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a strike is at work, or its cut was not reached: it alone may end then."""
+        return bool(self._busy)
 
     def holds_for_ever(self, direction: Direction) -> bool:
         """Whether nothing will pass in this direction again."""
@@ -141,6 +154,8 @@ class Interpreter:
                     notify_when_all_sent(self._link.sock, False)
             self._busy = tuple(lane for lane in self._busy if lane not in self._waiting)
             self._waiting = ()
+        elif self._waiting:
+            self._link.notice_reset()
         budget = _TURN_ACTIONS
         while budget > 0 and self._breaker is not None and self._link.sock is not None:
             # Up first, and again after down: what strikes when a request has been read
@@ -162,11 +177,12 @@ class Interpreter:
         while budget > 0 and link.sock is not None and lane not in self._busy:
             held = self._is_held(lane.direction)
             if lane.direction is Direction.UP:
-                waiting, end = self._peek(reads=lane.in_strike or not held)
+                looks = not lane.is_blind and (lane.in_strike or not held)
+                waiting, end = self._peek(reads=looks)
                 if link.sock is None:
                     break
-            elif link.fin:
-                break
+            elif link.fin and not lane.in_strike:
+                break  # what a strike does after its FIN must still be done
             else:
                 waiting, end = self._said if self._said is not None else b"", link.finished
             action = lane.next(waiting, end=end, held=held)
@@ -205,15 +221,12 @@ class Interpreter:
                 self._busy = (*self._busy, lane)
                 self._later(seconds, lane)
             case WaitUntilSent(bounded=bounded):
-                if not link.all_sent():
-                    self._busy = (*self._busy, lane)
-                    self._waiting = (*self._waiting, lane)
-                    if bounded:
-                        self._later(link.host.patience_seconds, lane, give_up=True)
+                self._wait_until_sent(lane, bounded=bounded)
             case ShutDownWriting():
                 self.closing = lane.in_strike  # FIN and no more, or the first part of a close
                 self._said = None
                 link.end_down()
+                self._wait_until_sent(lane, bounded=True)
             case Drain():
                 self._busy = (*self._busy, lane)
                 self._draining = lane
@@ -225,6 +238,15 @@ class Interpreter:
                 link.end(Ended.RESET_BY_SERVER, "struck")
             case _:
                 raise InternalError(f"the loop cannot execute {action}")
+
+    def _wait_until_sent(self, lane: Lane, *, bounded: bool) -> None:
+        """Keep a lane busy until all that has passed, FIN included, is on the wire."""
+        if self._link.sock is None or self._link.all_sent():
+            return
+        self._busy = (*self._busy, lane)
+        self._waiting = (*self._waiting, lane)
+        if bounded:
+            self._later(self._link.host.patience_seconds, lane, give_up=True)
 
     def _take(self, lane: Lane, count: int) -> bytes:
         """Take bytes from a lane's source, as they were looked at."""
@@ -270,6 +292,7 @@ class Interpreter:
         if not breaker.up.in_strike and not breaker.down.in_strike:
             self.write_down(self._link.record)
             self._breaker = self._said = None
+            self._link.silence()
 
     def _is_held(self, direction: Direction) -> bool:
         until = self._hold_up if direction is Direction.UP else self._hold_down

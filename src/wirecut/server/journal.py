@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, overload
 
 from wirecut.faults.fault import Fault
+from wirecut.faults.struck import Struck
 from wirecut.wire.action import Direction
 
 __all__ = ["Connection", "Connections", "Ended", "Record", "Segment", "Struck", "Tape"]
@@ -31,25 +32,6 @@ class Ended(enum.Enum):
     RESET_BY_CLIENT = "reset by client"
     RESET_BY_SERVER = "reset by server"
     STOPPED = "still open when the server was stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class Struck:
-    """A fault that struck.
-
-    Attributes:
-        fault: Which one.
-        direction: The direction its moment lies in.
-        count: Bytes on the wire in that direction at that moment.
-        seconds: When, from the server's start.
-        unread_bytes: What had arrived from the client and was not read.
-    """
-
-    fault: Fault
-    direction: Direction
-    count: int
-    seconds: float
-    unread_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +57,8 @@ class Tape:
     def __init__(self, limit_bytes: int) -> None:
         self.limit = limit_bytes
         self.count = 0
-        self._head = bytearray()
+        # Most streams of a test are one piece: kept as it came, it costs half as much.
+        self._head: bytes | bytearray = b""
         self._tail: bytearray | None = None
 
     def append(self, data: bytes | memoryview) -> None:
@@ -83,13 +66,23 @@ class Tape:
         self.count += len(data)
         room = self.limit - len(self._head)
         if room >= len(data):
-            self._head += data
+            self._begin(data)
             return
-        self._head += data[:room]
+        self._begin(data[:room])
         tail = self._tail = self._tail if self._tail is not None else bytearray()
         tail += data[room:]
         if len(tail) > 2 * self.limit:
             del tail[: len(tail) - self.limit]
+
+    def _begin(self, data: bytes | memoryview) -> None:
+        """Add to what is kept of the stream's beginning."""
+        head = self._head
+        if not head:
+            self._head = bytes(data)
+        elif data:
+            if isinstance(head, bytes):
+                head = self._head = bytearray(head)
+            head += data
 
     @property
     def left_out(self) -> int:
@@ -137,7 +130,7 @@ class Record:
         self.unreached: tuple[tuple[Fault, str], ...] = ()
         self._up: Tape | None = None
         self._down: Tape | None = None
-        self._segments: bytearray | None = None
+        self._segments: bytes | bytearray = b""
 
     def note(
         self, direction: Direction, data: bytes | memoryview, seconds: float, limit_bytes: int
@@ -152,11 +145,14 @@ class Record:
             if tape is None:
                 tape = self._down = Tape(limit_bytes)
         tape.append(data)
+        segment = _SEGMENT.pack(seconds, len(data), direction is Direction.DOWN)
         segments = self._segments
-        if segments is None:
-            segments = self._segments = bytearray()
-        if len(segments) < _SEGMENTS_KEPT * _SEGMENT.size:
-            segments += _SEGMENT.pack(seconds, len(data), direction is Direction.DOWN)
+        if not segments:
+            self._segments = segment
+        elif len(segments) < _SEGMENTS_KEPT * _SEGMENT.size:
+            if isinstance(segments, bytes):
+                segments = self._segments = bytearray(segments)
+            segments += segment
 
     def tape(self, direction: Direction) -> Tape:
         """The bytes of one direction."""
@@ -172,7 +168,7 @@ class Record:
         """The first 4,096 reads and writes."""
         return tuple(
             Segment(seconds, Direction.DOWN if down else Direction.UP, size)
-            for seconds, size, down in _SEGMENT.iter_unpack(bytes(self._segments or b""))
+            for seconds, size, down in _SEGMENT.iter_unpack(bytes(self._segments))
         )
 
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Final
 from wirecut.deadline import now
 from wirecut.errors import CapabilityMissing
 from wirecut.faults.fault import Fault
-from wirecut.script.machine import Fail, Finish, Machine, Output, Say, StrikeNow
+from wirecut.script.machine import Fail, Finish, Machine, Output, Say, Silent, StrikeNow
 from wirecut.server.interpreter import Interpreter
 from wirecut.server.journal import Ended, Record
 from wirecut.server.loop import Timer
 from wirecut.wire.action import Direction
 from wirecut.wire.closing import abort, close_now, shut_down_writing
-from wirecut.wire.kernel import bytes_unsent, notify_when_all_sent
+from wirecut.wire.kernel import TcpState, bytes_unsent, notify_when_all_sent, tcp_state
 
 if TYPE_CHECKING:
     from wirecut.server.host import Host
@@ -36,6 +36,7 @@ WRITE: Final = selectors.EVENT_WRITE
 # Below glibc's threshold for mmap, above which each read would map and unmap its buffer.
 READ_BYTES: Final = 65536
 _WRITE_BYTES: Final = 1 << 20
+_SILENT: Final = Silent()
 
 
 class Link:
@@ -133,16 +134,20 @@ class Link:
         said = self.interpreter.said if self.interpreter is not None else 0
         return said + len(self._out or b"")
 
-    def end(self, ended: Ended, reason: str = "") -> None:
-        """Give up the socket: in good order if nothing is left to send, else by RST."""
+    def end(self, ended: Ended, reason: str = "", *, delivers: bool = False) -> None:
+        """Give up the socket: in good order if nothing is left to send, else by RST.
+
+        With ``delivers`` the kernel may still have to send what it has taken.
+        """
         sock = self.sock
         if sock is None:
             return
-        unsent = bool(self._out)
-        with contextlib.suppress(CapabilityMissing, OSError):
-            unsent = unsent or bytes_unsent(sock) > 0
+        resets = ended is Ended.RESET_BY_SERVER or bool(self._out)
+        if not resets and not delivers:
+            with contextlib.suppress(CapabilityMissing, OSError):
+                resets = bytes_unsent(sock) > 0
         self._forget(ended, reason)
-        if ended is Ended.RESET_BY_SERVER or unsent:
+        if resets:
             abort(sock)
         else:
             close_now(sock)
@@ -150,11 +155,14 @@ class Link:
     # Events.
 
     def _begin(self, greeting: bytes) -> None:
+        # First of all, so that a handler is called whether or not the bytes that strike its
+        # connection came along with it.
+        outputs = self.machine.begin() if self.machine is not None else ()
         if self.interpreter is not None:
             self.interpreter.run()
-        if self.sock is not None and self.machine is not None:
+        if self.sock is not None:
             self.say(greeting)
-            self._perform(self.machine.begin())
+            self._perform(outputs)
             self._pump()
 
     def _ready(self, mask: int) -> None:
@@ -202,7 +210,8 @@ class Link:
                 case Finish():
                     self.finish()
                 case StrikeNow(fault=fault):
-                    self.strike(fault)
+                    if self.sock is not None:
+                        self._need_interpreter().strike_here(fault)
                 case Fail(error=error):
                     self.host.report(error, self.record)
                     self.end(Ended.RESET_BY_SERVER)
@@ -233,6 +242,19 @@ class Link:
                 notify_when_all_sent(self.sock, True)
                 return False
         return True
+
+    def notice_reset(self) -> None:
+        """End if the client has reset: what is not on the wire then never will be.
+
+        Who waits for that is told of a reset as of room to write, and so for ever.
+        """
+        with contextlib.suppress(CapabilityMissing):
+            if (
+                self.sock is not None
+                and bytes_unsent(self.sock)
+                and tcp_state(self.sock) is TcpState.CLOSE
+            ):
+                self.end(Ended.RESET_BY_CLIENT, "reset")
 
     def unsent(self) -> int:
         """Bytes that have passed all faults and are not on the wire."""
@@ -286,6 +308,11 @@ class Link:
         """Whether a fault is closing the connection in good order."""
         return self.interpreter is not None and self.interpreter.closing
 
+    def silence(self) -> None:
+        """Nothing will pass any more: a behaviour that plays no thread's part is not needed."""
+        if self.machine is not None and not hasattr(self.machine, "lose"):
+            self.machine = _SILENT
+
     # Small things.
 
     def later(self, seconds: float, work: Callable[[], object]) -> Timer:
@@ -302,12 +329,17 @@ class Link:
     def _pump(self) -> None:
         if self.interpreter is not None:
             self.interpreter.run()
-        if self.finished and self._fin_sent:
+        busy = self.interpreter is not None and self.interpreter.is_busy
+        if self.finished and self._fin_sent and not busy:
             if self.up_end:
-                self.close()
+                # Both ends are there: the kernel delivers what a slow reader has still to read.
+                self.end(Ended.CLOSED_BY_CLIENT, delivers=True)
             elif self._linger is None:
                 self._linger = self.later(self.host.patience_seconds, self.close)
         self._set_interest()
+        make_room = getattr(self.machine, "make_room", None)
+        if make_room is not None:
+            make_room()
 
     def _need_interpreter(self) -> Interpreter:
         if self.interpreter is None:

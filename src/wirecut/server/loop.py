@@ -145,8 +145,16 @@ class Loop:
         And what is due: a connection whose turn was over has left the rest to a timer.
         """
         with self.lock:
+            if self._ending:  # another thread has closed the last server meanwhile
+                return
             for _ in range(_CATCH_UP_TURNS):
-                events = self._selector.select(0)
+                # The wake byte is the thread's own: taken here, it could be gone before the
+                # thread has seen it, and epoll_wait(2) would go on waiting past a new timer.
+                events = [
+                    event
+                    for event in self._selector.select(0)
+                    if event[0].fileobj is not self._wake_reader
+                ]
                 self._handle(events)
                 due = bool(self._timers) and self._timers[0][0] <= now()
                 if due:

@@ -88,6 +88,11 @@ class Handling:
             self.lost = ConnectionStruck("the server has closed the connection")
         self.notify()
 
+    def make_room(self) -> None:
+        """The connection has moved on; a handler that waits to send looks again."""
+        if self.link is not None and self.link.backlog < _HIGH_WATER_BYTES:
+            self.notify()
+
     def notify(self) -> None:
         """Something has changed; under the lock."""
         if self._changed is not None:

@@ -165,6 +165,26 @@ Action: TypeAlias = (
 class Plan(Protocol):
     """What an interpreter asks, one direction of one connection at a time."""
 
-    def next(self, waiting: bytes | bytearray | memoryview, *, end: bool) -> Action | None:
-        """The one action to execute now, or None until there is more to pass."""
+    @property
+    def in_strike(self) -> bool:
+        """Whether actions of a strike are still to be handed out."""
+        ...
+
+    def next(
+        self, waiting: bytes | bytearray | memoryview, *, end: bool, held: bool = False
+    ) -> Action | None:
+        """The one action to execute now, or None until there is more to pass.
+
+        Args:
+            waiting: The bytes that wait, from the first that has not passed.  While a strike
+                is under way, none of those shown before may be missing.
+            end: Whether the stream ends after them.
+            held: Whether nothing may pass or strike by itself.
+
+        Must not be called while an action that waits is still being executed.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Drop what is left of the present strike."""
         ...

@@ -26,6 +26,7 @@ from __future__ import annotations
 import enum
 import os
 import socket
+import sys
 from socket import AddressFamily
 from types import TracebackType
 from typing import Final, Self, TypeAlias
@@ -144,7 +145,10 @@ class Listening:
         return self._socket if self._state is ListenerState.OPEN else None
 
     def accept(self) -> _Accepted | None:
-        """The next connection, a blocking socket that is the caller's; None if none waits.
+        """The next connection and the client's address; None if none waits.
+
+        The socket is the caller's and does not block.  The address is ``(host, port)``,
+        also on IPv6, and ``""`` for a client of a path, which has no name of its own.
 
         After :meth:`open` it is to be called until it gives None once: a connection can
         then be ready that a selector does not announce.
@@ -301,7 +305,8 @@ def _accepted(sock: _Socket, name: object) -> _Accepted:
     """A new connection, as the caller gets it; IPv6 names have four parts, we give two."""
     sock.setblocking(False)
     if isinstance(name, tuple):
-        return sock, (str(name[0]), int(name[1]))
+        # Interned, as ten thousand connections come from one and the same host.
+        return sock, (sys.intern(str(name[0])), int(name[1]))
     return sock, name if isinstance(name, str) else ""
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "receive_up_to",
     "send_exactly",
     "wait_for_hangup",
+    "wait_for_time",
     "wait_until_readable",
     "wait_until_writable",
 ]
@@ -102,6 +103,21 @@ def wait_for_hangup(sock: socket.socket, deadline: Deadline) -> bool:
         if deadline.expired:
             return False
     return True
+
+
+def wait_for_time(point: Deadline, deadline: Deadline, what: str) -> None:
+    """Wait until a point in time has come, whatever happens to any socket.
+
+    Raises:
+        DeadlineExceeded: The deadline comes first, and has come.
+    """
+    first = Deadline(min(point.at, deadline.at))
+    # Nobody can write to it, so this is a wait for the clock alone, on every platform.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as idle:
+        while not first.expired:
+            _poll(idle, _READABLE, first)
+    if deadline.at < point.at:
+        deadline.require(what)
 
 
 def send_exactly(

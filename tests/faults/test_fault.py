@@ -1,0 +1,82 @@
+"""What every fault has, and what does not go together."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from wirecut import MisuseError, Reset, at, exchange, first
+from wirecut.faults import EFFECTS, Fault
+from wirecut.faults.fault import parameter_fields
+from wirecut.faults.selection import EVERY
+from wirecut.wire.action import Direction, View
+
+pytestmark = pytest.mark.pure
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"at": "down:5"}, "at must be a moment such as at.down(117), got 'down:5'"),
+        ({"on": 2}, "on must be a selection such as first(2), got 2"),
+        ({"optional": 1}, "optional must be True or False, got 1"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_one_sentence(
+    arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(MisuseError) as raised:
+        Reset(**arguments)  # type: ignore[arg-type] # wrong on purpose
+    assert str(raised.value) == message
+
+
+def test_a_stream_that_was_not_called_is_no_moment() -> None:
+    with pytest.raises(
+        MisuseError, match=r"^at must be a moment such as at\.down\(117\), got "
+    ):
+        Reset(at=at.up)  # type: ignore[arg-type] # wrong on purpose
+
+
+@pytest.mark.parametrize("word", list(EFFECTS))
+def test_every_effect_describes_itself(word: str) -> None:
+    effect = EFFECTS[word]
+    assert effect.peer_sees
+    assert effect.source
+    assert not effect.peer_sees.endswith(".")
+
+
+@pytest.mark.parametrize("word", list(EFFECTS))
+def test_every_fault_is_a_frozen_value(word: str) -> None:
+    fault = EFFECTS[word]()
+    assert fault.on is EVERY
+    assert not fault.optional
+    assert hash(fault) == hash(EFFECTS[word]())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        fault.optional = True  # type: ignore[misc] # wrong on purpose
+
+
+@pytest.mark.parametrize("moment", [at.up(1), at.down(1), at.pattern(b"a"), at.request.end])
+def test_a_moment_inside_an_exchange_goes_with_an_exchange(moment: at.Moment) -> None:
+    assert Reset(at=moment, on=exchange(2)).text.endswith("/exchange:2")
+
+
+@pytest.mark.parametrize("moment", [at.accept, at.up.end, at.down.end])
+def test_any_moment_goes_with_connections(moment: at.Moment) -> None:
+    assert Reset(at=moment, on=first(2)).text.endswith("/first:2")
+
+
+def test_the_parameters_of_an_effect_are_the_fields_it_adds() -> None:
+    assert [field.name for field in parameter_fields(EFFECTS["dribble"])] == [
+        "size_bytes",
+        "seconds",
+    ]
+    assert parameter_fields(Reset) == ()
+
+
+def test_a_fault_without_an_effect_does_nothing_it_says_so() -> None:
+    fault = Fault()
+    assert fault.ends(Direction.DOWN) is None
+    assert fault.window_bytes == 0
+    with pytest.raises(NotImplementedError):
+        fault.act(View(Direction.DOWN, 0))

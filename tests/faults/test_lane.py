@@ -1,0 +1,302 @@
+"""A lane against a model that handles one byte at a time, for any faults and any split."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.lanes import Driven, drive, expected
+from tests.strategies import segments
+from wirecut import Delay, Drop, Duplicate, Fault, Garbage, Reset, at, parse_fault
+from wirecut.faults.lane import Due, Lane
+from wirecut.wire.action import Action, Direction, Hold, Pass, PassEnd, Transform
+
+pytestmark = pytest.mark.pure
+
+words = st.sampled_from(
+    [
+        "reset",
+        "close",
+        "half_close",
+        "stall",
+        "stall:up",
+        "stall:down",
+        "delay:0",
+        "throttle:1",
+        "throttle:1000",
+        "dribble",
+        "dribble:3",
+        "corrupt",
+        "corrupt:8",
+        "corrupt:11",
+        "corrupt:40",
+        "drop",
+        "drop:4",
+        "duplicate",
+        "duplicate:3",
+        "duplicate:30",
+        "garbage:1",
+        "garbage:5",
+    ]
+)
+places = st.sampled_from(
+    ["accept", *(f"{d}:{n}" for d in ("up", "down") for n in range(13)), "up.end", "down.end"]
+    + [
+        f"pattern:{d}:{p}:{n}"
+        for d in ("up", "down")
+        for p in ("a", "ab", "aa")
+        for n in (1, 2)
+    ]
+)
+
+
+@st.composite
+def plans(draw: st.DrawFn, most: int = 4) -> list[str]:
+    texts = draw(st.lists(st.tuples(words, places).map("/".join), max_size=most))
+    return [text for text in texts if _is_possible(text)]
+
+
+def _is_possible(text: str) -> bool:
+    word, moment = text.split("/")
+    acts = word.split(":")[0] in {
+        "throttle",
+        "dribble",
+        "corrupt",
+        "drop",
+        "duplicate",
+        "garbage",
+    }
+    needs = acts and not word.startswith("garbage")
+    return not (acts and moment == "accept") and not (needs and moment.endswith(".end"))
+
+
+lanes = st.sampled_from(
+    [
+        (one, other)
+        for one in (Direction.UP, Direction.DOWN)
+        for other in (Direction.UP, Direction.DOWN)
+    ]
+)
+streams = st.binary(max_size=12) | st.lists(st.sampled_from([b"a", b"b"]), max_size=12).map(
+    b"".join
+)
+
+
+def outcome(seen: Driven) -> tuple[bytes, list[tuple[str, int]], int]:
+    return seen.data, seen.struck, seen.ends
+
+
+@settings(max_examples=400)
+@given(
+    plan=plans(),
+    data=streams,
+    lane=lanes,
+    end=st.booleans(),
+    late=st.booleans(),
+    draw=st.data(),
+)
+@example(
+    ["duplicate:30/down:0", "garbage:1/down:3"],
+    b"abc",
+    (Direction.DOWN,) * 2,
+    True,
+    False,
+    None,
+)
+@example(
+    ["corrupt:40/down:0", "throttle:1/down:0"],
+    b"abcdef",
+    (Direction.DOWN,) * 2,
+    True,
+    True,
+    None,
+)
+@example(
+    ["drop/up:0", "delay:0/accept"], b"abc", (Direction.UP, Direction.DOWN), True, False, None
+)
+def test_what_passes_is_what_the_model_says_however_the_stream_is_split(  # noqa: PLR0913, PLR0917 - drawn
+    plan: list[str],
+    data: bytes,
+    lane: tuple[Direction, Direction],
+    end: bool,  # noqa: FBT001 - drawn
+    late: bool,  # noqa: FBT001 - drawn
+    draw: st.DataObject | None,
+) -> None:
+    pieces = draw.draw(segments(data)) if draw is not None else [data]
+    direction, outbound = lane
+    seen = drive(
+        plan, pieces, direction=direction, outbound=outbound, end=end, end_comes_late=late
+    )
+    model = expected(plan, data, direction=direction, outbound=outbound, end=end)
+    assert outcome(seen) == outcome(model)
+
+
+# One lane by itself: what its interpreter relies on.
+
+
+def lane_of(*, outbound: bool = True) -> tuple[Lane, list[tuple[str, int]]]:
+    struck: list[tuple[str, int]] = []
+    lane = Lane(
+        Direction.DOWN,
+        outbound=outbound,
+        on_strike=lambda fault, count: struck.append((fault.text, count)),
+    )
+    return lane, struck
+
+
+def everything(
+    lane: Lane, waiting: bytes, *, end: bool = False, held: bool = False
+) -> list[Action]:
+    actions: list[Action] = []
+    left = bytearray(waiting)
+    while (action := lane.next(left, end=end, held=held)) is not None:
+        actions.append(action)
+        if isinstance(action, Pass):
+            del left[: action.count]
+        elif isinstance(action, Transform):
+            del left[: action.take]
+        assert len(actions) < 100
+    return actions
+
+
+def test_a_lane_without_faults_passes_all_that_waits_at_once_and_the_end_once() -> None:
+    lane, struck = lane_of()
+    assert everything(lane, b"abc") == [Pass(3)]
+    assert everything(lane, b"") == []
+    assert everything(lane, b"de", end=True) == [Pass(2), PassEnd()]
+    assert everything(lane, b"", end=True) == []
+    assert (lane.consumed, lane.emitted, lane.end_passed, struck) == (5, 5, True, [])
+    assert lane.current is None
+
+
+@pytest.mark.parametrize("outbound", [True, False])
+def test_the_count_is_what_is_on_the_wire_of_the_lane(*, outbound: bool) -> None:
+    lane, _ = lane_of(outbound=outbound)
+    lane.arm(Drop(2, at=at.down(1)), Due.OFFSET, 1)
+    everything(lane, b"abcd")
+    assert (lane.consumed, lane.emitted) == (4, 2)
+    assert lane.count == (2 if outbound else 4)
+
+
+def test_what_is_held_does_not_pass_nor_strike_nor_end() -> None:
+    lane, struck = lane_of()
+    for text in ("garbage/down:0", "throttle/down:0", "reset/down.end"):
+        fault = parse_fault(text)
+        lane.arm(fault, Due.END if text.endswith("end") else Due.OFFSET)
+    assert everything(lane, b"abc", end=True, held=True) == []
+    assert struck == []
+
+
+def test_what_is_asked_for_strikes_while_held_in_the_order_asked_for() -> None:
+    lane, struck = lane_of()
+    lane.arm(Reset(at=at.down(2)), Due.OFFSET, 2)
+    lane.strike(Delay(1))
+    lane.strike(Delay(2))
+    lane.strike(Drop())
+    assert everything(lane, b"abc", held=True) == [
+        Hold(Direction.BOTH, 1.0),
+        Hold(Direction.BOTH, 2.0),
+        Transform(1, b""),
+    ]
+    assert [text for text, _ in struck] == [
+        "delay/request.end",
+        "delay:2.0/request.end",
+        "drop/down:0",
+    ]
+
+
+def test_what_is_asked_for_comes_before_what_strikes_at_accept() -> None:
+    lane, struck = lane_of()
+    lane.arm(Delay(1), Due.AT_ONCE, order=1)
+    lane.strike(Delay(2))
+    everything(lane, b"")
+    assert [text for text, _ in struck] == ["delay:2.0/request.end", "delay/request.end"]
+
+
+def test_a_pattern_is_found_in_bytes_that_a_strike_took_while_held() -> None:
+    lane, _ = lane_of()
+    fed: list[bytes] = []
+    lane.scanners.append(fed.append)
+    lane.strike(Drop(2))
+    assert everything(lane, b"abcd", held=True) == [Transform(2, b"")]
+    assert everything(lane, b"cdef") == [Pass(4)]
+    assert fed == [b"abcd", b"ef"]
+
+
+def test_a_scanner_is_fed_each_byte_once_before_it_passes() -> None:
+    lane, _ = lane_of()
+    fed: list[bytes] = []
+    lane.scanners.append(fed.append)
+    lane.arm(Delay(at=at.down(2)), Due.OFFSET, 2)
+    assert lane.next(b"abcd", end=False) == Pass(2)
+    assert (fed, lane.scan_position) == ([b"abcd"], 4)
+    assert lane.next(b"cde", end=False) == Hold(Direction.BOTH, 1.0)
+    assert lane.next(b"cde", end=False) == Pass(3)
+    assert (fed, lane.scan_position) == ([b"abcd", b"e"], 5)
+
+
+def test_a_scanner_begins_with_what_has_not_passed() -> None:
+    lane, _ = lane_of()
+    everything(lane, b"abc")
+    assert lane.scan_position == 3
+
+
+def test_a_strike_can_be_interrupted() -> None:
+    lane, _ = lane_of()
+    lane.strike(Reset())
+    assert not lane.in_strike
+    assert lane.next(b"", end=False) == Hold(Direction.BOTH)
+    assert lane.in_strike
+    assert lane.current == Reset()
+    lane.interrupt()
+    assert not lane.in_strike
+    assert lane.next(b"", end=False) is None
+
+
+def test_what_was_inserted_is_counted_until_it_has_passed() -> None:
+    lane, _ = lane_of()
+    fault = Garbage(3)
+    lane.arm(fault, Due.OFFSET)
+    lane.arm(Delay(at=at.down(2)), Due.OFFSET, 2)
+    assert lane.next(b"ab", end=False) == Transform(0, fault.noise[:2])
+    assert lane.inserted == 1
+    assert everything(lane, b"ab") == [
+        Hold(Direction.BOTH, 1.0),
+        Transform(0, fault.noise[2:]),
+        Pass(2),
+    ]
+    assert lane.inserted == 0
+
+
+def test_a_piece_that_is_part_inserted_and_part_not_keeps_its_size() -> None:
+    lane, _ = lane_of()
+    garbage = Garbage(2)
+    lane.arm(garbage, Due.OFFSET)
+    lane.arm(Duplicate(4), Due.OFFSET, order=1)
+    assert everything(lane, b"abcd") == [
+        Transform(0, garbage.noise),
+        Pass(2),
+        Transform(0, garbage.noise + b"ab"),
+        Pass(2),
+    ]
+
+
+def test_an_effect_that_waits_for_more_is_asked_again_only_when_there_is_more() -> None:
+    lane, struck = lane_of()
+    lane.arm(Drop(4), Due.OFFSET)
+    assert everything(lane, b"ab") == [Transform(2, b"")]
+    assert everything(lane, b"") == []
+    assert everything(lane, b"cdef") == [Transform(2, b""), Pass(2)]
+    assert struck == [("drop:4/down:0", 0)]
+
+
+@pytest.mark.parametrize(("fault", "kept"), [(Drop(1000), b""), (Duplicate(1000), b"abc" * 9)])
+def test_a_strike_keeps_only_what_its_effect_looks_at(fault: Fault, kept: bytes) -> None:
+    lane, _ = lane_of()
+    lane.arm(fault, Due.OFFSET)
+    for _ in range(9):
+        everything(lane, b"abc")
+    current = lane._current
+    assert current is not None
+    assert (current.fault, current.taken, current.done) == (fault, kept, 27)
