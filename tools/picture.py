@@ -17,7 +17,7 @@ from rich.text import Text
 
 __all__ = ["COMMAND", "PICTURE"]
 
-COMMAND: Final = "wirecut try --client http.client"
+COMMAND: Final = "wirecut try --client http.client --exit-zero"
 PICTURE: Final = Path(__file__).parent.parent / "docs" / "images" / "try.svg"
 _COLUMNS: Final = 106
 

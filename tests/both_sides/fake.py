@@ -92,8 +92,7 @@ class Fake:
         self._run()
 
     def _run(self) -> None:
-        lanes = (self._breaker.up, self._breaker.down)
-        while any([self._step(lane) for lane in lanes]):
+        while self._step(self._breaker.up) or self._step(self._breaker.down):
             self._actions += 1
             assert self._actions < _ACTIONS_LIMIT, "the lanes go on for ever"
 
@@ -111,7 +110,9 @@ class Fake:
         self._execute(lane, action, source)
         return True
 
-    def _execute(self, lane: Lane, action: Action, source: bytearray) -> None:
+    def _execute(  # noqa: C901 - one case for each action
+        self, lane: Lane, action: Action, source: bytearray
+    ) -> None:
         is_out = lane.direction is self._outbound
         sink = self._sent if is_out else self._heard
         match action:

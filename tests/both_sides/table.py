@@ -130,7 +130,7 @@ _COMBINATIONS = (
     _case("drop/{out}:3", "corrupt:8/{out}:3", data=b"012\xcc56789"),
     _case("garbage:4/{out}.end", "reset/{out}.end", data=SAID + NOISE, end=End.RESET),
     _case(
-        "pattern".join(("drop:2/", ":{out}:12")),
+        "drop:2/pattern:{out}:12",
         "reset/pattern:{out}:78",
         data=b"01256789"[:7],
         end=End.RESET,

@@ -54,8 +54,8 @@ def test_moment_and_selection_of_the_fault_are_explained(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     text = explained(capsys, "stall:down/down:7/first:2")
-    assert "when            down:7: After count bytes in one direction" in text
-    assert "whom            first:2: The first count connections" in text
+    assert "when            down:7: After so many bytes" in text
+    assert "whom            first:2: The first N connections" in text
     assert "Stall(direction='down', at=at.down(7), on=first(2))" in text
 
 

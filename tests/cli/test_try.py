@@ -107,6 +107,15 @@ def test_several_clients_have_a_column_each(capsys: pytest.CaptureFixture[str]) 
     )
 
 
+def test_exit_zero_reports_findings_without_failing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["try", *faults("close/down:50")]
+    assert run(arguments) == 1
+    assert run([*arguments, "--exit-zero"]) == 0
+    assert capsys.readouterr().out.count("2 runs, 1 finding: close/down:50 truncated") == 2
+
+
 def test_json_has_the_chain_with_messages_and_errno() -> None:
     runs = tried("--client", "requests", *faults("refuse"))
     chain = runs["refuse/connect"]["raised"]

@@ -115,3 +115,9 @@ def test_a_real_client_reads_it_again_and_again(*, keep_alive: bool) -> None:
             assert client.getresponse().read() == b"hello"
         client.close()
         assert len(server.connections) == (1 if keep_alive else 3)
+
+
+def test_head_bytes_is_where_the_body_begins() -> None:
+    reply = HttpReply(b"hello")
+    assert reply.rendered[: reply.head_bytes].endswith(b"\r\n\r\n")
+    assert reply.rendered[reply.head_bytes :] == b"hello"

@@ -71,6 +71,9 @@ def try_command(  # noqa: PLR0913 - independent options, each with a default
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON instead of a table.")
     ] = False,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="Exit with 0 also when there are findings.")
+    ] = False,
 ) -> None:
     """Run a real HTTP client once per fault, and show what it did.
 
@@ -111,7 +114,7 @@ def try_command(  # noqa: PLR0913 - independent options, each with a default
         print_line(console, _what_is_tried(runners, versions))
         print_table(console, tried)
         print_line(console, summary_of(tried))
-    if findings_of(tried):
+    if findings_of(tried) and not exit_zero:
         raise typer.Exit(_FINDINGS)
 
 
@@ -134,10 +137,9 @@ def _what_is_tried(runners: Sequence[Runner], versions: Sequence[str | None]) ->
         runner.name + (f" ({version})" if version else "")
         for runner, version in zip(runners, versions, strict=True)
     ]
-    body = len(REPLY.body)
     return (
-        f"{', '.join(names)}: one GET per fault; the reply is {len(REPLY.rendered) - body} "
-        f"bytes of head and {body} of body"
+        f"{', '.join(names)}: one GET per fault; the reply is {REPLY.head_bytes} bytes of head "
+        f"and {len(REPLY.body)} of body"
     )
 
 

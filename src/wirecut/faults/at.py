@@ -74,7 +74,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """After ``count`` bytes in one direction.
+    """After so many bytes: ``up:N`` of the client were read, or ``down:N`` were delivered.
 
     Attributes:
         direction: UP or DOWN.
@@ -96,7 +96,7 @@ class Offset:
 
 @dataclass(frozen=True, slots=True)
 class StreamEnd:
-    """The end of one direction: after its last byte, before FIN goes on."""
+    """The end of one direction: after its last byte, before its FIN goes on."""
 
     direction: Direction
 

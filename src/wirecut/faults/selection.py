@@ -44,7 +44,7 @@ class Every:
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """The first ``count`` connections, >= 1."""
+    """The first N connections, N >= 1."""
 
     count: int
 
@@ -63,7 +63,7 @@ class First:
 
 @dataclass(frozen=True, slots=True)
 class Nth:
-    """The one connection with this number, >= 1."""
+    """The one connection with this number, counted from 1 in the order of acceptance."""
 
     number: int
 

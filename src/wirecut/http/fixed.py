@@ -67,6 +67,11 @@ class HttpReply:
             lines.append("Connection: close")
         return "\r\n".join((*lines, "", "")).encode("latin-1") + self.body
 
+    @property
+    def head_bytes(self) -> int:
+        """Length of the head: ``down:head_bytes`` is the moment right before the body."""
+        return len(self.rendered) - len(self.body)
+
     def machine(self) -> _Replies:
         """A fresh run for one connection."""
         return _Replies(self.rendered, keep_alive=self.keep_alive)
