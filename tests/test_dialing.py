@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import PATIENCE, patient
+from tests.support import PATIENCE, patient, running
 from wirecut import (
     ConnectionStruck,
     Deadline,
@@ -326,6 +326,15 @@ def test_a_strike_now_ends_even_a_stalled_line() -> None:
         line.close()
 
 
+def test_a_strike_now_ends_what_another_one_waits_for() -> None:
+    with pair("dribble:1:600/up:0", patience=SOON) as (line, peer):
+        with pytest.raises(DeadlineExceeded, match="a pause"):
+            line.send(b"abc")
+        line.strike("reset/up:0")
+        assert observe(peer, patient()) == Observation(b"a", End.RESET)
+        line.close()
+
+
 def test_a_strike_after_our_end_is_one_in_what_we_read() -> None:
     with pair() as (line, peer):
         line.end()
@@ -342,9 +351,29 @@ def test_a_fault_that_closes_leaves_one_thread_free_to_play_both_ends() -> None:
         peer.sendall(bytes(1000))
         with pytest.raises(ConnectionStruck):
             line.recv()
+        assert not line.closed
         peer.shutdown(socket.SHUT_WR)
         line.close()
         assert observe(peer, patient()) == Observation(b"", End.EOF)
+
+
+def test_a_fault_that_closes_takes_all_that_still_comes() -> None:
+    outcome: list[object] = []
+
+    def speak(_stop: threading.Event) -> None:
+        try:
+            peer.sendall(bytes(1 << 23))
+            peer.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            outcome.append(error)
+        else:
+            outcome.append("all was taken")
+
+    with pair("close/up:3") as (line, peer):
+        line.send(b"abcdef")
+        with running(speak):
+            line.close()
+    assert outcome == ["all was taken"]
 
 
 def test_a_fault_that_closes_does_not_wait_for_ever() -> None:
@@ -486,6 +515,55 @@ def test_an_orderly_close_that_is_not_answered_says_so() -> None:
             line.close()
         assert line.closed
         assert observe(peer, patient()).end is End.EOF
+
+
+@pytest.mark.parametrize("fault", ["stall/up.end", "stall:up/up.end", "stall:down/down:3"])
+def test_a_close_does_not_wait_for_what_is_held_for_ever(fault: str) -> None:
+    with pair(fault) as (line, peer):
+        too_late = patient()
+        peer.sendall(b"abcdef")
+        line.close()
+        assert not too_late.expired
+        assert [one.fault.text for one in line.struck] == [fault]
+
+
+def test_a_close_waits_for_what_is_held_for_a_while() -> None:
+    with pair("stall:up:0.02/up.end") as (line, peer):
+        peer.shutdown(socket.SHUT_WR)
+        not_before = Deadline.after(0.02)
+        line.close()
+        assert not_before.expired
+        assert observe(peer, patient()).end is End.EOF
+
+
+def test_a_cut_that_is_not_reached_by_the_close_is_told_once() -> None:
+    with listening(buffer_bytes=4096) as listener:
+        line = dial(listener.getsockname(), faults="reset/up.end", patience_seconds=SOON)
+        with listener.accept()[0]:
+            line.send(bytes(70000))
+            with pytest.raises(UnmetExpectation, match=r"reset/up\.end was not reached"):
+                line.close()
+
+
+def test_a_reset_of_ours_waits_until_all_is_sent() -> None:
+    with listening(buffer_bytes=4096) as listener:
+        line = dial(listener.getsockname(), patience_seconds=SOON)
+        with listener.accept()[0]:
+            line.send(bytes(70000))
+            with pytest.raises(DeadlineExceeded, match="the last byte"):
+                line.reset()
+            assert line.closed
+            line.close()
+
+
+def test_the_socket_is_made_for_small_segments_and_a_small_window() -> None:
+    with listening() as listener:
+        line = dial(listener.getsockname(), receive_buffer_bytes=5000)
+        with listener.accept()[0]:
+            sock = line._player._socket
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) in (5000, 10000)
+        line.close()
 
 
 def test_a_reset_of_ours_comes_after_what_was_sent() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import importlib
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -41,7 +42,8 @@ def test_every_public_name_of_a_package_has_a_docstring() -> None:
         f"{package.__name__}.{name}"
         for package in public_packages(wirecut)
         for name in package.__all__
-        if callable(getattr(package, name)) and not getattr(package, name).__doc__
+        if inspect.isroutine(value := getattr(package, name)) or inspect.isclass(value)
+        if not inspect.getdoc(value)
     ] == []
 
 

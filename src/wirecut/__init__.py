@@ -54,6 +54,7 @@ from wirecut.server import (
     forever,
     serve_tcp,
 )
+from wirecut.testing import Wire
 from wirecut.wire import End, Observation, observe
 
 __version__ = "0.1.0"
@@ -101,6 +102,7 @@ __all__ = [
     "Throttle",
     "UnmetExpectation",
     "Until",
+    "Wire",
     "WirecutError",
     "at",
     "dial",

@@ -88,7 +88,7 @@ def test_a_naive_reset_is_a_race_between_known_exceptions(
 def test_a_write_after_the_reset_swallows_it_and_the_read_sees_an_end_of_stream() -> None:
     with (
         serve_tcp(faults=["reset/up:4"]) as server,
-        socket.create_connection(server.address) as client,
+        socket.create_connection((server.host, server.port)) as client,
     ):
         client.sendall(b"HEAD")
         assert wait_for_hangup(client, patient())

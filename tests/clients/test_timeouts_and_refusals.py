@@ -39,7 +39,7 @@ def _sync(url: str, body: bytes | None, timeout: httpx.Timeout) -> None:
         client.request("GET" if body is None else "POST", url, content=body)
 
 
-async def _async(url: str, body: bytes | None, timeout: httpx.Timeout) -> None:
+async def _async(url: str, body: bytes | None, timeout: httpx.Timeout) -> None:  # noqa: ASYNC109 - httpx's own
     async with httpx.AsyncClient(trust_env=False, timeout=timeout) as client:
         await client.request("GET" if body is None else "POST", url, content=body)
 
@@ -119,7 +119,7 @@ def test_a_refused_address_is_a_connect_error(call: _Call, tier: Tier) -> None:
 def test_refused_is_econnrefused_on_a_port_that_nobody_can_take(host: str) -> None:
     with serve_tcp(host=host, faults=["refuse/connect"]) as server:
         with pytest.raises(ConnectionRefusedError) as caught:
-            socket.create_connection(server.address)
+            socket.create_connection((server.host, server.port))
         assert caught.value.errno == errno.ECONNREFUSED
 
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -141,7 +141,7 @@ def test_the_same_port_is_refused_served_and_refused_again(tier: Tier) -> None:
                 # The open connection goes on; only new ones are refused.
                 assert client.get(url).text == "up"
                 with pytest.raises(ConnectionRefusedError):
-                    socket.create_connection(server.address)
+                    socket.create_connection((server.host, server.port))
             assert httpx.get(url, trust_env=False).text == "up"
         assert server.url == url
 

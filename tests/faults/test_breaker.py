@@ -128,6 +128,26 @@ def test_an_offset_up_of_an_exchange_is_exact_on_the_side_that_sends_it_too(
     assert seen.struck[-1] == (fault, len(GET) - 3 + count)
 
 
+def test_an_exchange_is_known_on_the_side_that_asks_too() -> None:
+    plan = ["delay/down:2/exchange:2", "delay/pattern:down:d/exchange:2"]
+    seen, out = Driven(), Driven()
+    breaker = breaker_of(plan, outbound=Direction.UP, seen=seen)
+    for answer in (b"did", b"did"):
+        for lane, data in ((breaker.up, GET), (breaker.down, answer)):
+            waiting = bytearray(data)
+            while step(lane, waiting, out, end=False):
+                pass
+    assert out.data == (GET + b"did") * 2
+    assert seen.struck == [(plan[1], 4), (plan[0], 5)]
+
+
+def test_offsets_of_both_directions_of_an_exchange_strike_once_each() -> None:
+    plan = ["delay/up:3/exchange:1", "delay/down:1/exchange:1"]
+    served = Served(plan)
+    served.serve([GET], [GET])
+    assert served.seen.struck == [(plan[0], 3), (plan[1], 1)]
+
+
 @given(requests=requests_made, draw=st.data())
 def test_a_request_end_comes_again_with_every_request(
     requests: list[bytes], draw: st.DataObject

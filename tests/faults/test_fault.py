@@ -56,6 +56,13 @@ def test_every_fault_is_a_frozen_value(word: str) -> None:
         fault.optional = True  # type: ignore[misc] # wrong on purpose
 
 
+@pytest.mark.parametrize("word", list(EFFECTS))
+def test_when_and_whom_are_named_when_they_are_given(word: str) -> None:
+    values = [field.name for field in parameter_fields(EFFECTS[word])]
+    named = [field.name for field in dataclasses.fields(EFFECTS[word]) if field.kw_only]
+    assert sorted([*values, *named]) == sorted([*values, "at", "on", "optional"])
+
+
 @pytest.mark.parametrize("moment", [at.up(1), at.down(1), at.pattern(b"a"), at.request.end])
 def test_a_moment_inside_an_exchange_goes_with_an_exchange(moment: at.Moment) -> None:
     assert Reset(at=moment, on=exchange(2)).text.endswith("/exchange:2")
@@ -76,6 +83,7 @@ def test_the_parameters_of_an_effect_are_the_fields_it_adds() -> None:
 
 def test_a_fault_without_an_effect_does_nothing_it_says_so() -> None:
     fault = Fault()
+    assert (fault.word, fault.peer_sees, fault.source) == ("", "", "")
     assert fault.ends(Direction.DOWN) is None
     assert fault.window_bytes == 0
     with pytest.raises(NotImplementedError):

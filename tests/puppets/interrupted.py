@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import threading
+from pathlib import Path
 
 from wirecut import Peer, serve_tcp
 
@@ -18,7 +18,10 @@ def _handler(peer: Peer) -> None:
 def main() -> None:
     """Wait for Ctrl-C within the server's block, and say what is left after it."""
     try:
-        with serve_tcp(_handler) as server, socket.create_connection(server.address) as client:
+        with (
+            serve_tcp(_handler) as server,
+            socket.create_connection((server.host, server.port)) as client,
+        ):
             client.sendall(b"hello")
             server.wait_for(lambda s: s.connections[0].received == b"hello")
             sys.stdout.write("waiting\n")
@@ -26,10 +29,7 @@ def main() -> None:
             client.recv(1)
     except KeyboardInterrupt:
         sys.stdout.write("interrupted\n")
-    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
-    sockets = [
-        link for link in links if os.path.lexists(link) and "socket" in os.readlink(link)
-    ]
+    sockets = [one for one in Path("/proc/self/fd").iterdir() if one.is_socket()]
     sys.stdout.write(f"threads {threading.active_count()}, sockets {len(sockets)}\n")
 
 

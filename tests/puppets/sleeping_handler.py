@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import time
+from pathlib import Path
 
 from wirecut import HandlerStuck, serve_tcp
 
@@ -16,16 +16,13 @@ def main() -> None:
         lambda _: time.sleep(1e9),  # noqa: TID251 - the sleep is what is tested
         patience_seconds=0.05,
     )
-    with socket.create_connection(server.address):
+    with socket.create_connection((server.host, server.port)):
         server.wait_for_connections(1)
         try:
             server.close()
         except HandlerStuck:
             sys.stdout.write("HandlerStuck\n")
-    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
-    sockets = [
-        link for link in links if os.path.lexists(link) and "socket" in os.readlink(link)
-    ]
+    sockets = [one for one in Path("/proc/self/fd").iterdir() if one.is_socket()]
     sys.stdout.write(f"sockets {len(sockets)}\n")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from tests.support import PATIENCE
 from wirecut import Ended, TcpServer
 from wirecut.wire import available
 
-__all__ = ["HOSTS", "connect", "has_ended", "has_struck", "is_open", "numbered"]
+__all__ = ["HOSTS", "connect", "descriptors", "has_ended", "has_struck", "is_open", "numbered"]
 
 HOSTS = [
     pytest.param("127.0.0.1", id="ipv4"),
@@ -29,8 +31,7 @@ HOSTS = [
 
 def numbered(size_bytes: int) -> bytes:
     """Bytes of which any prefix differs from any shifted one: 4-byte numbers in a row."""
-    numbers = b"".join(number.to_bytes(4, "big") for number in range(-(-size_bytes // 4)))
-    return numbers[:size_bytes]
+    return array("I", range(-(-size_bytes // 4))).tobytes()[:size_bytes]
 
 
 @contextmanager
@@ -56,6 +57,11 @@ def connect(
         if first:
             sock.sendall(first)
         yield sock
+
+
+def descriptors() -> int:
+    """How many descriptors this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def has_struck(index: int = 0) -> Callable[[TcpServer], bool]:

@@ -27,7 +27,13 @@ from wirecut.wire import receive_exactly
 
 def test_each_connection_has_its_own_behaviour() -> None:
     script = Script(Expect(b"?"), Send(b"script"))
-    behaviours = [b"bytes", script, lambda peer: peer.send(b"handler"), "reset/up:1", None]
+    behaviours: list[Any] = [
+        b"bytes",
+        script,
+        lambda peer: peer.send(b"handler"),
+        "reset/up:1",
+        None,
+    ]
     with serve_tcp(behaviours) as server:
         seen = []
         for _ in range(4):

@@ -61,12 +61,15 @@ def test_a_strike_without_a_connection_named_takes_the_only_one() -> None:
 
 
 def test_a_strike_leaves_other_connections_alone() -> None:
-    with serve_tcp(HttpReply(b"on")) as server:
-        with connect(server) as one, connect(server) as other:
-            server.strike("reset", on=server.connections[0])
-            assert observe(one, patient()).end is End.RESET
-            other.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert receive_exactly(other, 15, patient()) == b"HTTP/1.1 200 OK"
+    with (
+        serve_tcp(HttpReply(b"on")) as server,
+        connect(server) as one,
+        connect(server) as other,
+    ):
+        server.strike("reset", on=server.connections[0])
+        assert observe(one, patient()).end is End.RESET
+        other.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert receive_exactly(other, 15, patient()) == b"HTTP/1.1 200 OK"
 
 
 def test_a_stall_can_be_struck_and_ended_by_a_later_strike() -> None:
@@ -129,7 +132,7 @@ def test_a_stopped_server_closes_and_refuses_and_starts_again() -> None:
             server.stop()
             assert observe(client, patient()).end is not End.OPEN
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(address)
+            socket.create_connection((server.host, server.port))
         server.stop()
         server.start()
         server.start()
@@ -140,9 +143,9 @@ def test_a_stopped_server_closes_and_refuses_and_starts_again() -> None:
 
 def test_it_serves_again_after_refusing_even_if_the_block_fails() -> None:
     with serve_tcp(b"reply") as server:
-        with pytest.raises(ZeroDivisionError), server.refusing():
+        with pytest.raises(ZeroDivisionError), server.refusing():  # noqa: PT012 - the block is what fails
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(server.address)
+                socket.create_connection((server.host, server.port))
             raise ZeroDivisionError
         with connect(server, b"?") as client:
             assert observe(client, patient()).data == b"reply"

@@ -21,6 +21,8 @@ from wirecut import (
     observe,
     serve_tcp,
 )
+from wirecut.server.link import Link
+from wirecut.wire.kernel import bytes_unread
 
 _ENDS = {"reset": End.RESET, "close": End.EOF, "half_close": End.EOF}
 _EFFECTS = pytest.mark.parametrize("effect", list(_ENDS))
@@ -168,6 +170,8 @@ def test_a_cut_past_the_window_is_not_reached_rather_than_early(
                 (finding,) = server.findings()
                 assert isinstance(finding, UnmetExpectation)
                 assert f"{effect}/down:{cut} was not reached on connection 0" in str(finding)
+                left = cut - bytes_unread(client)
+                assert f"and {left} bytes before the cut are not on the wire" in str(finding)
                 assert server.connections[0].ended_seconds is None
 
                 # One look at what is there: the deadline has passed.
@@ -177,6 +181,27 @@ def test_a_cut_past_the_window_is_not_reached_rather_than_early(
                 assert len(seen.data) < cut
             with pytest.raises(UnmetExpectation, match="was not reached"):
                 server.close()
+
+
+@_EFFECTS
+def test_a_cut_that_is_not_reached_does_not_keep_the_loop_busy(
+    effect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[int] = []
+    on_event = Link.on_event
+
+    def counted(link: Link, mask: int) -> None:
+        events.append(mask)
+        on_event(link, mask)
+
+    monkeypatch.setattr(Link, "on_event", counted)
+    server = serve_tcp(numbered(_MIB), faults=[f"{effect}/down:{_MIB}"], patience_seconds=0.1)
+    with connect(server, b"?", receive_buffer_bytes=4096):
+        server.wait_for(lambda s: s.findings(), timeout_seconds=PATIENCE)
+        # Level-triggered and never silent, it would be thousands by now.
+        assert len(events) < 20
+    with pytest.raises(UnmetExpectation, match="was not reached"):
+        server.close()
 
 
 @pytest.mark.parametrize("host", HOSTS)

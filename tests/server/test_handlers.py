@@ -50,7 +50,7 @@ def test_a_terminator_is_found_wherever_it_is_split() -> None:
     for split in range(1, len(line)):
         lines: list[bytes] = []
         with (
-            serve_tcp(lambda peer, lines=lines: lines.append(peer.recv_until(b"\r\n"))) as s,  # type: ignore[misc] # mypy cannot type a lambda's default
+            serve_tcp(lambda peer, lines=lines: lines.append(peer.recv_until(b"\r\n"))) as s,
             connect(s, line[:split]) as client,
         ):
             assert s.connections[0].received == line[:split]
@@ -228,11 +228,10 @@ def test_a_handler_that_does_not_read_lets_the_client_wait() -> None:
     with serve_tcp(handler) as server, connect(server) as client:
         client.setblocking(False)
         sent = 0
-        with pytest.raises(BlockingIOError):
-            while True:
-                while True:
-                    sent += client.send(bytes(min(1 << 20, size - sent)))
-                    assert sent < size
+        with contextlib.suppress(BlockingIOError):
+            while sent < size:
+                sent += client.send(bytes(min(1 << 20, size - sent)))
+        assert sent < size
         # One turn may take 64 KiB more than the mark of 1 MiB.
         assert server.connections[0].received_count <= (1 << 20) + 65536
         go_on.set()

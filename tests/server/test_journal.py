@@ -132,7 +132,7 @@ def test_it_tells_reads_and_writes_in_order_with_their_times() -> None:
 
 def test_what_was_open_when_the_server_stopped_says_so() -> None:
     with serve_tcp() as server, connect(server):
-        assert server.connections[0].ended is Ended.OPEN
+        server.wait_for_connections(1)
         server.stop()
         assert server.connections[0].ended is Ended.STOPPED
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import resource
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.talking import connect, has_struck, numbered
+from tests.server.talking import connect, descriptors, has_struck, numbered
 from tests.support import PATIENCE, patient
 from tests.tier import Tier
 from wirecut import Ended, HandlerStuck, MisuseError, Peer, TcpServer, observe, serve_tcp
@@ -22,10 +21,6 @@ from wirecut.deadline import now
 from wirecut.server.core import open_cores
 
 _PUPPETS = Path(__file__).parent.parent / "puppets"
-
-
-def _descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 def _one_life() -> None:
@@ -38,7 +33,7 @@ def test_many_servers_leave_threads_descriptors_and_memory_as_they_were(tier: Ti
     for _ in range(20):
         _one_life()
     gc.collect()
-    before = threading.active_count(), _descriptors(), len(open_cores())
+    before = threading.active_count(), descriptors(), len(open_cores())
     tracemalloc.start()
     try:
         for _ in range(20):
@@ -51,7 +46,7 @@ def test_many_servers_leave_threads_descriptors_and_memory_as_they_were(tier: Ti
         grown = tracemalloc.get_traced_memory()[0] - start
     finally:
         tracemalloc.stop()
-    assert (threading.active_count(), _descriptors(), len(open_cores())) == before
+    assert (threading.active_count(), descriptors(), len(open_cores())) == before
     # A hundred bytes a server would show: what is left is caches of the interpreter.
     assert grown < 20_000
 
@@ -75,12 +70,12 @@ def _waits_in_send(peer: Peer) -> None:
 def test_a_handler_that_waits_in_one_of_our_calls_ends_with_its_server(
     handler: Callable[[Peer], None],
 ) -> None:
-    before = threading.active_count(), _descriptors()
+    before = threading.active_count(), descriptors()
     with serve_tcp(handler) as server, connect(server, b"?"):
         server.wait_for(lambda s: s.connections[0].received_count)
         server.close()
         assert server.connections[0].ended is Ended.STOPPED
-    assert (threading.active_count(), _descriptors()) == before
+    assert (threading.active_count(), descriptors()) == before
 
 
 def test_a_handler_stuck_outside_our_calls_is_named_and_its_sockets_are_gone() -> None:
@@ -145,8 +140,8 @@ def test_a_fault_at_work_does_not_hold_up_close(fault: str) -> None:
 
 
 def test_a_failing_test_gets_the_findings_as_notes_and_leaves_nothing() -> None:
-    before = threading.active_count(), _descriptors()
-    with (
+    before = threading.active_count(), descriptors()
+    with (  # noqa: PT012 - the test is what fails
         pytest.raises(ZeroDivisionError) as caught,
         serve_tcp(b"reply", faults=["reset/up:100"]) as server,
     ):
@@ -154,7 +149,7 @@ def test_a_failing_test_gets_the_findings_as_notes_and_leaves_nothing() -> None:
             observe(client, patient())
         raise ZeroDivisionError
     assert any("reset/up:100 never struck" in note for note in caught.value.__notes__)
-    assert (threading.active_count(), _descriptors()) == before
+    assert (threading.active_count(), descriptors()) == before
 
 
 def test_close_may_be_called_twice_and_by_many_threads_at_once(tier: Tier) -> None:
@@ -179,7 +174,7 @@ def test_close_may_be_called_twice_and_by_many_threads_at_once(tier: Tier) -> No
 
 
 def test_a_handler_may_close_its_own_server() -> None:
-    before = _descriptors()
+    before = descriptors()
     closed = threading.Event()
     servers: list[TcpServer] = []
 
@@ -196,7 +191,7 @@ def test_a_handler_may_close_its_own_server() -> None:
     for thread in threading.enumerate():
         if thread.name.startswith(("wirecut-worker", "wirecut-loop")):
             thread.join(PATIENCE)
-    assert _descriptors() == before
+    assert descriptors() == before
 
 
 @pytest.mark.parametrize(
@@ -269,7 +264,7 @@ def test_descriptors_that_run_out_are_named_and_served_later() -> None:
     server = serve_tcp(b"reply")
     with connect(server) as client:
         server.wait_for_connections(1)
-        used = max(map(int, os.listdir("/proc/self/fd")))
+        used = max(int(one.name) for one in Path("/proc/self/fd").iterdir())
         second = None
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, hard))

@@ -12,16 +12,22 @@ from tests.support import PATIENCE
 from tests.tier import Tier
 from wirecut import MisuseError
 from wirecut.deadline import now
-from wirecut.server.loop import lease_held, leased, own_descriptors, shared_loop
+from wirecut.server.loop import Loop, lease_held, leased, own_descriptors, shared_loop
 
 
 def test_catching_up_leaves_the_wake_up_for_the_thread_that_it_is_for() -> None:
-    with leased() as loop:
-        with loop.lock:
-            loop.call_at(now() - 1.0, lambda: None)
-            loop.catch_up(lambda _: True)
+    with leased() as loop, loop.lock:
+        loop.call_at(now() - 1.0, lambda: None)
+        loop.catch_up(lambda _: True)
 
-            assert select.select([loop._wake_reader], [], [], 0)[0]
+        assert select.select([loop._wake_reader], [], [], 0)[0]
+
+
+def test_catching_up_on_a_loop_that_another_thread_has_ended_does_nothing() -> None:
+    loop = Loop()
+    loop.start()
+    loop.end()
+    loop.catch_up(lambda _: True)
 
 
 def test_a_timer_comes_while_another_thread_does_the_work(tier: Tier) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
-from tests.support import PATIENCE, connected_pair, patient
+from tests.support import PATIENCE, connected_pair, patient, running
 from wirecut.deadline import Deadline
 from wirecut.errors import ConnectionStruck, DeadlineExceeded, InternalError, PeerReset
 from wirecut.wire import End, Observation, abort, bytes_unread, observe, receive_exactly
@@ -30,6 +31,7 @@ from wirecut.wire.action import (
 )
 from wirecut.wire.player import Player
 
+NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 UP, DOWN = Direction.UP, Direction.DOWN
 
 
@@ -264,9 +266,11 @@ def test_a_held_input_is_not_even_looked_at() -> None:
 def test_a_cut_that_cannot_be_reached_is_told_and_never_early() -> None:
     actions: list[Action] = [Pass(70000), WaitUntilSent(), Abort()]
     with playing(actions, patience=0.01, buffer=4096) as it:
+        too_late = patient()
         for _ in range(2):  # nothing passes or strikes any more, however often it is tried
             with pytest.raises(DeadlineExceeded, match="not reached"):
-                it.player.send(bytes(70001), patient())
+                it.player.send(bytes(70001), Deadline.after(2 * PATIENCE))
+        assert not too_late.expired
         assert len(it.unreached) == 1
         direction, unsent = it.unreached[0]
         assert direction is UP
@@ -291,6 +295,34 @@ def test_a_cut_is_reached_when_the_other_end_reads() -> None:
         assert (seen + len(rest.data), rest.end) == (70000, End.RESET)
 
 
+def test_waiting_for_the_last_byte_leaves_the_socket_as_it_was() -> None:
+    with playing([Pass(70000), WaitUntilSent(bounded=False)], buffer=4096) as it:
+        assert it.player.sock is not None
+        before = it.player.sock.getsockopt(socket.IPPROTO_TCP, NOTSENT_LOWAT)
+        with pytest.raises(DeadlineExceeded, match="the last byte"):
+            it.player.send(bytes(70000), Deadline.after(0.01))
+        assert it.player.sock.getsockopt(socket.IPPROTO_TCP, NOTSENT_LOWAT) == before
+
+
+def test_an_orderly_close_takes_all_that_still_comes() -> None:
+    outcome: list[object] = []
+
+    def speak(_stop: threading.Event) -> None:
+        try:
+            it.peer.sendall(bytes(1 << 23))
+            it.peer.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            outcome.append(error)
+        else:
+            outcome.append("all was taken")
+
+    with playing([ShutDownWriting(), Drain(), Close()]) as it:
+        it.player.send(b"x", patient())
+        with running(speak):
+            it.player.finish()
+    assert outcome == ["all was taken"]
+
+
 def test_who_waits_for_the_last_byte_learns_of_a_reset() -> None:
     with playing([Pass(70000), After(0.01), WaitUntilSent(), Abort()], buffer=4096) as it:
         with pytest.raises(DeadlineExceeded):
@@ -303,7 +335,7 @@ def test_who_waits_for_the_last_byte_learns_of_a_reset() -> None:
 
 
 def test_an_interrupted_strike_waits_for_nothing() -> None:
-    with playing([Pass(1), After(PATIENCE), Abort()]) as it:
+    with playing([Pass(1), After(60 * PATIENCE), Abort()]) as it:
         with pytest.raises(DeadlineExceeded):
             it.player.send(b"ab", Deadline.after(0.0))
         it.player.interrupt()

@@ -134,7 +134,6 @@ class Line:
             raise MisuseError(f"{self!r} was ended, so nothing can be sent after it")
         if not isinstance(data, bytes | bytearray | memoryview):
             raise MisuseError(f"data must be bytes, got {data!r}")
-        self._breaker.produced += len(data)
         self._player.send(bytes(data), self._deadline())
 
     def end(self) -> None:
@@ -319,7 +318,7 @@ class Line:
         late: list[WirecutError] = []
         try:
             player.finish()
-            if orderly and not player.struck and not self._is_held_for_ever():
+            if orderly and not player.struck:
                 self._read_to_the_end()
         except DeadlineExceeded as error:
             late.append(error)

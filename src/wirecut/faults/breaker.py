@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from wirecut.errors import InternalError
@@ -31,7 +32,7 @@ class _ExchangeStart(Fault):
     before an offset down from the beginning of this exchange can be told.
     """
 
-    number: int = 1
+    number: int
 
     def act(self, view: View) -> tuple[Action, ...]:
         """Nothing: the breaker acts when it is told of the strike."""
@@ -132,14 +133,11 @@ class Breaker:
     def _frame_requests(self) -> None:
         if self._scanner is None:
             self._scanner = self._scan_requests()
-            # First of all scanners: it says where the others of an exchange begin.
-            self.up.scanners.insert(0, self._scan)
+            self.up.scanners.append(partial(self._scan, self._scanner))
 
-    def _scan(self, data: bytes) -> None:
-        if self._scanner is None:
-            raise InternalError("requests are scanned without a scanner")
+    def _scan(self, scanner: RequestScanner, data: bytes) -> None:
         start = self.up.scan_position - len(data)
-        for mark in self._scanner.feed(data):
+        for mark in scanner.feed(data):
             if mark.kind == "end":
                 self._end_request(mark)
             else:
@@ -171,10 +169,8 @@ class Breaker:
             match fault.at:
                 case Offset(direction=Direction.UP) if self.up.outbound:
                     self._arm_from_here(fault, order, fault.at)
-                case Offset(direction=Direction.DOWN) if self.down.outbound:
-                    later = True
                 case Offset(direction=Direction.DOWN):
-                    self._arm_from_here(fault, order, fault.at)
+                    later = True
                 case Pattern(direction=Direction.DOWN) as pattern:
                     # Answers to the exchanges before that nothing has scanned yet.
                     position = self.down.scan_position

@@ -57,6 +57,7 @@ class Interpreter:
         "_hold_down",
         "_hold_up",
         "_link",
+        "_owed",
         "_said",
         "_timers",
         "_waiting",
@@ -72,6 +73,7 @@ class Interpreter:
         self._waiting: tuple[Lane, ...] = ()
         self._timers: tuple[Timer, ...] = ()
         self._draining: Lane | None = None
+        self._owed: Fault | None = None
         self._again: Timer | None = None
         self._breaker: Breaker | None = self._new_breaker(faults)
 
@@ -124,7 +126,7 @@ class Interpreter:
     @property
     def is_busy(self) -> bool:
         """Whether a strike is at work, or its cut was not reached: it alone may end then."""
-        return bool(self._busy)
+        return bool(self._busy) or self._owed is not None
 
     def holds_for_ever(self, direction: Direction) -> bool:
         """Whether nothing will pass in this direction again."""
@@ -146,6 +148,8 @@ class Interpreter:
 
     def run(self) -> None:
         """Execute all that can be executed now."""
+        if self._owed is not None and not self._link.unsent():
+            self._owed = None
         if self._draining is not None:
             self._drain(self._draining)
         if self._waiting and self._link.all_sent():
@@ -221,12 +225,16 @@ class Interpreter:
                 self._busy = (*self._busy, lane)
                 self._later(seconds, lane)
             case WaitUntilSent(bounded=bounded):
-                self._wait_until_sent(lane, bounded=bounded)
+                if not link.all_sent():
+                    self._busy = (*self._busy, lane)
+                    self._waiting = (*self._waiting, lane)
+                    if bounded:
+                        self._later(link.host.patience_seconds, lane, give_up=True)
             case ShutDownWriting():
                 self.closing = lane.in_strike  # FIN and no more, or the first part of a close
                 self._said = None
                 link.end_down()
-                self._wait_until_sent(lane, bounded=True)
+                self._owe_the_end(lane)
             case Drain():
                 self._busy = (*self._busy, lane)
                 self._draining = lane
@@ -239,14 +247,22 @@ class Interpreter:
             case _:
                 raise InternalError(f"the loop cannot execute {action}")
 
-    def _wait_until_sent(self, lane: Lane, *, bounded: bool) -> None:
-        """Keep a lane busy until all that has passed, FIN included, is on the wire."""
-        if self._link.sock is None or self._link.all_sent():
+    def _owe_the_end(self, lane: Lane) -> None:
+        """FIN follows what has passed; if that is not all sent by the deadline, say so.
+
+        No event tells: after shutdown(SHUT_WR) epoll reports "writable" all the time.
+        """
+        link, fault = self._link, lane.current
+        if fault is None or link.sock is None or not link.unsent():
             return
-        self._busy = (*self._busy, lane)
-        self._waiting = (*self._waiting, lane)
-        if bounded:
-            self._later(self._link.host.patience_seconds, lane, give_up=True)
+        self._owed = fault
+
+        def look() -> None:
+            if self._owed is not None and link.unsent():
+                link.host.not_reached(link.record, fault, link.unsent())
+            link.pump()
+
+        link.later(link.host.patience_seconds, look)
 
     def _take(self, lane: Lane, count: int) -> bytes:
         """Take bytes from a lane's source, as they were looked at."""
@@ -304,6 +320,8 @@ class Interpreter:
                 self._give_up(lane)
                 return
             if self._draining is lane:
+                if self._owed is not None and self._link.unsent():
+                    return  # to close now would cut early
                 self._draining = None
             self._busy = tuple(one for one in self._busy if one is not lane)
             self._link.pump()

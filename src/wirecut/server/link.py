@@ -261,7 +261,8 @@ class Link:
         unsent = len(self._out or b"")
         with contextlib.suppress(CapabilityMissing):
             unsent += bytes_unsent(self.sock) if self.sock is not None else 0
-        return unsent
+        # The kernel counts FIN as a byte.
+        return unsent - 1 if unsent and self._fin_sent else unsent
 
     def _send(self, data: bytes | memoryview) -> int:
         if self.sock is None:

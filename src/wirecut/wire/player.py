@@ -159,8 +159,6 @@ class Player:
             DeadlineExceeded: It is held, the peer stopped reading, or a cut was not reached.
         """
         self._require_usable()
-        if self.peer_reset:
-            raise self._outlet.lost()
         if self.fin:
             raise ConnectionStruck("a fault has ended our direction of the connection")
         self._said += data
@@ -334,7 +332,6 @@ class Player:
                 self._end_waiting(way, deadline)
             case ShutDownWriting():
                 self._closing = way.plan.in_strike  # FIN and no more, or a close's beginning
-                self._said.clear()
                 self._outlet.end(deadline)
             case Drain():
                 self._draining = way
