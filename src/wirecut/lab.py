@@ -99,16 +99,17 @@ def try_lab() -> str | None:
     """
     if sys.platform != "linux" or not sys.executable:
         return "a private network needs Linux, for instance in a container"
-    found = subprocess.run(  # noqa: S603 - this Python, on a file of ours
-        [sys.executable, "-I", "-S", namespaces.__file__],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_PATIENCE_SECONDS,
-        check=False,
-    )
-    if found.returncode or found.stderr:
-        return f"a private network cannot be tried: {found.stderr.strip()[-200:]}"
+    try:
+        found = subprocess.run(  # noqa: S603 - this Python, on a file of ours
+            [sys.executable, "-I", "-S", namespaces.__file__],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"a private network cannot be tried: {error}"
     if not found.stdout:
         return None
     step, _, number = found.stdout.partition(":")

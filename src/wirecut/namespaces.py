@@ -93,7 +93,7 @@ def _enter_user_namespace(user: int, group: int, *, root: bool) -> None:
         ("gid_map", "gid_map", f"{0 if root else group} {group} 1"),
     ):
         try:
-            Path("/proc/self", name).write_text(text, "ascii")
+            Path("/proc/self", name).write_bytes(text.encode())
         except OSError as error:
             raise StepFailed(step, error) from error
 
