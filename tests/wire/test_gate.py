@@ -120,18 +120,22 @@ def test_a_connect_ends_as_the_gate_decides(
 def test_an_unreachable_destination_fails_as_the_family_has_it(
     family: socket.AddressFamily, why: Unreachable, ipv4: str, ipv6: str, tier: Tier
 ) -> None:
-    """2,000 of 2,000 for each in the exhaustive tier, where none may take 50 ms."""
+    """2,000 of 2,000 for each in the exhaustive tier.
+
+    An error that its client missed would show as the second until the SYN is repeated; more
+    than 50 ms can only be other programs' doing, and hardly ever.
+    """
     count = tier.count(quick=20, exhaustive=2000)
     expected = ipv6 if family == socket.AF_INET6 else ipv4
-    slowest = 0.0
+    spans: list[float] = []
     with gated(family, unreachable(why)) as served:
         for timeout in (None, PATIENCE):
             for _ in range(count // 2):
                 before = now()
                 assert connect(served.address, family, timeout) == expected
-                slowest = max(slowest, now() - before)
-    if tier.exhaustive:
-        assert slowest < 0.05
+                spans.append(now() - before)
+    assert max(spans) < 0.5
+    assert sum(span >= 0.05 for span in spans) <= count // 400
 
 
 @every_host

@@ -19,13 +19,10 @@ from wirecut.errors import MisuseError
 __all__ = [
     "Instruction",
     "Program",
-    "accept",
-    "accept_first_a",
     "add_x",
     "and_bits",
     "assemble",
     "copy_to_x",
-    "drop",
     "go_to",
     "if_above_x",
     "if_any_bit",
@@ -46,6 +43,9 @@ __all__ = [
     "recall_x",
     "shift_right",
     "subtract_x",
+    "take_all",
+    "take_first_a",
+    "take_nothing",
 ]
 
 _MOST_INSTRUCTIONS: Final = 4096  # BPF_MAXINSNS
@@ -199,17 +199,17 @@ def if_at_least_x(*, yes: str | None = None, no: str | None = None) -> Instructi
     return Instruction(0x3D, 0, yes, no)
 
 
-def accept() -> Instruction:
+def take_all() -> Instruction:
     """Let the socket have all of it."""
     return Instruction(0x06, _ALL)
 
 
-def drop() -> Instruction:
+def take_nothing() -> Instruction:
     """Let it never have arrived."""
     return Instruction(0x06, 0)
 
 
-def accept_first_a() -> Instruction:
+def take_first_a() -> Instruction:
     """Let the socket have the first A bytes; of TCP never less than the header."""
     return Instruction(0x16)
 

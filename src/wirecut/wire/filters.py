@@ -24,13 +24,10 @@ from typing import Final
 from wirecut.wire.bpf import (
     Instruction,
     Program,
-    accept,
-    accept_first_a,
     add_x,
     and_bits,
     assemble,
     copy_to_x,
-    drop,
     go_to,
     if_above_x,
     if_any_bit,
@@ -51,6 +48,9 @@ from wirecut.wire.bpf import (
     recall_x,
     shift_right,
     subtract_x,
+    take_all,
+    take_first_a,
+    take_nothing,
 )
 
 __all__ = [
@@ -118,13 +118,13 @@ _CUT_FROM_X: Final[tuple[Instruction | str, ...]] = (
     copy_to_x(),
     recall(0),
     if_above_x(no="gone"),
-    accept(),
+    take_all(),
     "trim",
     recall(0),
     add_x(),
-    accept_first_a(),
+    take_first_a(),
     "gone",
-    drop(),
+    take_nothing(),
 )
 
 
@@ -159,15 +159,15 @@ def detach_filter(sock: socket.socket) -> bool:
     return True
 
 
-DROP_ALL: Final = assemble(drop())
+DROP_ALL: Final = assemble(take_nothing())
 """Nothing arrives."""
 
 DROP_ALL_WITHOUT_MARK: Final = assemble(
     load_half(_URGENT_POINTER),
     if_equal(MARK, no="drop"),
-    accept(),
+    take_all(),
     "drop",
-    drop(),
+    take_nothing(),
 )
 """Nothing arrives at this TCP socket but what we make ourselves."""
 
@@ -198,7 +198,7 @@ def only_port(
             load_half_past_x(_URGENT_POINTER),
             if_equal(MARK, yes="drop"),
         ]
-    return assemble(*lines, accept(), "drop", drop())
+    return assemble(*lines, take_all(), "drop", take_nothing())
 
 
 def cut_connections_from(cuts: Mapping[int, int]) -> Program:
@@ -220,13 +220,13 @@ def cut_connections_from(cuts: Mapping[int, int]) -> Program:
         if_any_bit(_SYN, no="connection"),
         load_half(_URGENT_POINTER),
         if_equal(MARK, no="drop"),
-        accept(),
+        take_all(),
         "drop",
-        drop(),
+        take_nothing(),
         "connection",
         load_half(_SOURCE_PORT),
         *rules,
-        accept(),
+        take_all(),
         "cut",
         *_CUT_FROM_X,
     )
@@ -259,7 +259,7 @@ def drop_segment_with(sequence: int) -> Program:
         subtract_x(),  # how far into the segment the byte is, if it is in it
         recall_x(0),
         if_at_least_x(yes="pass"),
-        drop(),
+        take_nothing(),
         "pass",
-        accept(),
+        take_all(),
     )

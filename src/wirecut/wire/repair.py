@@ -53,6 +53,7 @@ def read_numbers(sock: socket.socket) -> Numbers:
         PermissionError: There is no CAP_NET_ADMIN.
         OSError: It is no connected TCP socket.
     """
+    sock.getpeername()  # the kernel would also make numbers up for a new socket
     with _repairing(sock):
         found = []
         for queue in (_SEND_QUEUE, _RECEIVE_QUEUE):
