@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -30,10 +31,11 @@ from wirecut.wire import (
     tcp_state,
     wait_until_readable,
 )
-from wirecut.wire.filters import detach_filter
+from wirecut.wire.filters import detach_filter, only_port
 from wirecut.wire.gate import Attempt, Postponed, SynGate
+from wirecut.wire.packets import open_raw
 from wirecut.wire.partition import Partition
-from wirecut.wire.segments import Flags, Unreachable
+from wirecut.wire.segments import Flags, Unreachable, sequence_after
 
 pytestmark = needs("raw packets", "packet filter", "tcp repair")
 
@@ -262,6 +264,60 @@ def test_deciding_later_is_a_delay(family: socket.AddressFamily) -> None:
             gate.let_pass(attempt)
             assert tcp_state(client) is TcpState.ESTABLISHED
             assert list(gate.attempts()) == []  # not even its own, marked SYN
+
+
+@every_host
+def test_a_repetition_is_recognised_before_and_after_the_decision(
+    family: socket.AddressFamily,
+) -> None:
+    """The repetition is ours, byte for byte the client's, so that no second has to pass."""
+    with ExitStack() as cleanup:
+        listener, client = (cleanup.enter_context(socket.socket(family)) for _ in range(2))
+        listener.bind((TCP_HOSTS[family], 0))
+        listener.listen()
+        gate = cleanup.enter_context(SynGate(listener, listener.getsockname()[:2]))
+        raw = cleanup.enter_context(open_raw(family))
+        client.setblocking(False)
+        client.connect_ex(listener.getsockname())
+        wait_until_readable(gate.socket, patient())
+        (attempt,) = gate.attempts()
+        for decide in (lambda: None, lambda: gate.drop(attempt)):
+            decide()
+            raw.send(attempt.syn)
+            wait_until_readable(gate.socket, patient())
+            assert list(gate.attempts()) == []
+            assert tcp_state(client) is TcpState.SYN_SENT
+        # Another first number is another attempt.
+        raw.send(replace(attempt.syn, sequence=sequence_after(attempt.syn.sequence, 1)))
+        wait_until_readable(gate.socket, patient())
+        assert len(list(gate.attempts())) == 1
+
+
+@every_host
+def test_a_reset_is_a_syn_and_a_rst_with_the_numbers_the_client_expects(
+    family: socket.AddressFamily,
+) -> None:
+    with ExitStack() as cleanup:
+        listener, client = (cleanup.enter_context(socket.socket(family)) for _ in range(2))
+        listener.bind((TCP_HOSTS[family], 0))
+        listener.listen()
+        gate = cleanup.enter_context(SynGate(listener, listener.getsockname()[:2]))
+        client.bind((TCP_HOSTS[family], 0))
+        port = client.getsockname()[1]
+        raw = cleanup.enter_context(open_raw(family, only_port(family, port)))
+        client.setblocking(False)
+        client.connect_ex(listener.getsockname())
+        wait_until_readable(gate.socket, patient())
+        (attempt,) = gate.attempts()
+        gate.reset(attempt)
+        wait_until_readable(raw.socket, patient())
+        syn, rst = raw.receive(), raw.receive()
+        assert syn is not None
+        assert rst is not None
+        assert (syn.flags, rst.flags) == (Flags.SYN, Flags.RST | Flags.ACK)
+        assert rst.sequence == syn.end
+        assert rst.acknowledgement == attempt.syn.end
+        assert raw.receive() is None
 
 
 @every_host

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from tests.privileged import TCP_HOSTS, every_host, needs
 from tests.support import connected_pair, patient
 from wirecut.errors import MisuseError
-from wirecut.wire import wait_until_readable
-from wirecut.wire.filters import only_port
+from wirecut.wire import packets, wait_until_readable
+from wirecut.wire.bpf import Program
+from wirecut.wire.filters import attach_filter, only_port
 from wirecut.wire.packets import open_raw
 from wirecut.wire.segments import Flags, Segment, Unreachable, UnreachableError, checksum
 
@@ -138,6 +139,23 @@ def test_a_raw_socket_does_not_see_other_ports(family: socket.AddressFamily) -> 
             peer.sendall(b"for you")
             wait_until_readable(raw.socket, patient())
             assert blind.receive() is None
+
+
+@needs("raw packets")
+@every_host
+def test_what_came_before_the_filter_was_there_is_not_received(
+    family: socket.AddressFamily, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connected_pair(family) as (ours, peer):
+
+        def late(sock: socket.socket, program: Program) -> None:
+            peer.sendall(b"too early")
+            wait_until_readable(sock, patient())
+            attach_filter(sock, program)
+
+        monkeypatch.setattr(packets, "attach_filter", late)
+        with open_raw(family, only_port(family, ours.getsockname()[1])) as raw:
+            assert raw.receive() is None
 
 
 @needs("raw packets")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ from wirecut.wire import (
     observe,
     receive_exactly,
     tcp_state,
+    tearing,
     wait_until_readable,
 )
 from wirecut.wire.filters import detach_filter
@@ -27,7 +27,7 @@ from wirecut.wire.measuring import tcp_info
 from wirecut.wire.packets import open_raw
 from wirecut.wire.repair import die_silently, read_numbers
 from wirecut.wire.segments import sequence_after
-from wirecut.wire.tearing import resets_of, tear
+from wirecut.wire.tearing import Resets, resets_of, tear
 
 pytestmark = needs("raw packets", "packet filter", "tcp repair")
 
@@ -84,19 +84,24 @@ def test_control_a_number_that_is_off_by_one_kills_nobody(
                 assert receive_exactly(ours, 5, patient()) == b"hello"
 
 
-def test_nothing_moves_the_number_while_both_ends_are_torn(tier: Tier) -> None:
-    """The peer sends all the time, from another process's point of view: a full window."""
-    for _ in range(tier.count(quick=5, exhaustive=100)):
-        with connected_pair() as (ours, peer), open_raw(socket.AF_INET) as raw:
-            peer.setblocking(False)
-            sent = peer.send(bytes(1 << 22))
-            tear(ours, raw, both=True)
-            got = observe(ours, patient())
-            assert got.end is End.RESET
-            assert len(got.data) <= sent
-            with pytest.raises(OSError, match="reset") as caught:
-                peer.send(b"x")
-            assert caught.value.errno == errno.ECONNRESET
+@every_host
+def test_nothing_moves_the_number_while_both_ends_are_torn(
+    family: socket.AddressFamily, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer sends between our asking for the number and the RST."""
+    with connected_pair(family) as (ours, peer), open_raw(family) as raw:
+
+        def resets_then_input(sock: socket.socket) -> Resets:
+            resets = resets_of(sock)
+            peer.sendall(b"late")
+            return resets
+
+        monkeypatch.setattr(tearing, "resets_of", resets_then_input)
+        peer.sendall(b"early")
+        tear(ours, raw, both=True)
+        assert observe(ours, patient()) == Observation(b"early", End.RESET)
+        with pytest.raises(ConnectionResetError):
+            peer.send(b"x")
 
 
 @every_host
