@@ -19,6 +19,8 @@ RANKS: Final = (
     "errors",
     "validation",
     "deadline",
+    "namespaces",
+    "lab",
     "wire",
     "faults",
     "script",

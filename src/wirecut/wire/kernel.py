@@ -22,13 +22,18 @@ import socket
 import struct
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
 from typing import Final
 
 from wirecut.errors import CapabilityMissing, InternalError, MisuseError
+from wirecut.wire.capability import (
+    LOOPBACK,
+    PROBE_PATIENCE_SECONDS,
+    Capability,
+    loopback_pair,
+)
 from wirecut.wire.closing import abort
+from wirecut.wire.privileges import PRIVILEGES
 
 if sys.platform != "win32":
     import fcntl
@@ -53,8 +58,11 @@ _LINUX: Final = sys.platform == "linux"
 _SIOCOUTQNSD: Final = 0x894B  # Python has no name for it; the same on every architecture
 _TCP_NOTSENT_LOWAT: Final[int] = getattr(socket, "TCP_NOTSENT_LOWAT", 25 if _LINUX else -1)
 
-_PROBE_PATIENCE_SECONDS: Final = 5.0
-_LOOPBACK: Final = "127.0.0.1"
+_PROBE_PATIENCE_SECONDS: Final = PROBE_PATIENCE_SECONDS
+_LOOPBACK: Final = LOOPBACK
+
+
+_why_missing: dict[str, str] = {}  # by name, what the probe ran into
 
 
 class TcpState(enum.IntEnum):
@@ -157,23 +165,6 @@ def set_no_delay(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """Something that not every platform, or not every user, can do.
-
-    Attributes:
-        name: What :func:`require` and :func:`available` take.
-        summary: The promise, in one sentence.
-        how_to_get: The way out, where it is missing.
-        probe: Tries it on loopback; False or an ``OSError`` means missing.
-    """
-
-    name: str
-    summary: str
-    how_to_get: str
-    probe: Callable[[], bool]
-
-
 @functools.cache
 def available(name: str) -> bool:
     """Whether this process has the capability; tried once, then remembered.
@@ -183,7 +174,8 @@ def available(name: str) -> bool:
     """
     try:
         return _find(name).probe()
-    except (OSError, CapabilityMissing):
+    except (OSError, CapabilityMissing) as error:
+        _why_missing[name] = str(error)
         return False
 
 
@@ -208,8 +200,9 @@ def _find(name: str) -> Capability:
 
 def _missing(name: str) -> CapabilityMissing:
     capability = _find(name)
+    why = f"; tried: {reason}" if (reason := _why_missing.get(name)) else ""
     return CapabilityMissing(
-        f"{name!r} is not available here ({capability.summary}): {capability.how_to_get}"
+        f"{name!r} is not available here ({capability.summary}): {capability.how_to_get}{why}"
     )
 
 
@@ -225,27 +218,9 @@ def _ask(sock: socket.socket, request: int) -> int:
     return answer
 
 
-@contextmanager
-def _loopback_pair(
-    host: str = _LOOPBACK, *, peer_buffer: int | None = None
-) -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A connection for a probe to try things on: (ours, peer)."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with ExitStack() as cleanup:
-        listener = cleanup.enter_context(closing(socket.socket(family)))
-        listener.bind((host, 0))
-        listener.listen()
-        peer = cleanup.enter_context(closing(socket.socket(family)))
-        peer.settimeout(_PROBE_PATIENCE_SECONDS)
-        if peer_buffer is not None:
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, peer_buffer)
-        peer.connect(listener.getsockname()[:2])
-        yield cleanup.enter_context(closing(listener.accept()[0])), peer
-
-
 def _probe_exact_cuts() -> bool:
     # Nobody reads, and the peer's window is smaller than what we send.
-    with _loopback_pair(peer_buffer=4096) as (ours, _peer):
+    with loopback_pair(peer_buffer=4096) as (ours, _peer):
         before = bytes_unsent(ours)
         ours.setblocking(False)
         accepted = ours.send(bytes(1 << 17))
@@ -253,7 +228,7 @@ def _probe_exact_cuts() -> bool:
 
 
 def _probe_notsent_event() -> bool:
-    with _loopback_pair(peer_buffer=4096) as (ours, peer):
+    with loopback_pair(peer_buffer=4096) as (ours, peer):
         ours.setblocking(False)
         left = ours.send(bytes(1 << 15))
         notify_when_all_sent(ours, on=True)
@@ -266,7 +241,7 @@ def _probe_notsent_event() -> bool:
 
 
 def _probe_received_data_survives() -> bool:
-    with _loopback_pair() as (ours, peer):
+    with loopback_pair() as (ours, peer):
         ours.sendall(b"kept")
         abort(ours)
         select.select([peer], [], [], _PROBE_PATIENCE_SECONDS)
@@ -274,7 +249,7 @@ def _probe_received_data_survives() -> bool:
 
 
 def _probe_tcp_state() -> bool:
-    with _loopback_pair() as (ours, _peer):
+    with loopback_pair() as (ours, _peer):
         return tcp_state(ours) is TcpState.ESTABLISHED
 
 
@@ -315,7 +290,7 @@ def _probe_held_ports() -> bool:
 
 
 def _probe_ipv6_loopback() -> bool:
-    with _loopback_pair("::1"):
+    with loopback_pair("::1"):
         return True
 
 
@@ -385,4 +360,5 @@ CAPABILITIES: Final = (
         "use a TCP address; Python has none on Windows",
         _probe_unix_sockets,
     ),
+    *PRIVILEGES,
 )
