@@ -15,7 +15,7 @@ from typing import ClassVar
 from wirecut.faults import at
 from wirecut.faults.at import Moment
 from wirecut.faults.fault import Fault
-from wirecut.wire.action import Direction
+from wirecut.wire.action import Direction, DropAttempt
 
 __all__ = ["Blackhole"]
 
@@ -30,7 +30,12 @@ class Blackhole(Fault):
     peer_sees: ClassVar[str] = "no answer: connect() waits until the client's own timeout"
     source: ClassVar[str] = "listen(2), backlog; RFC 9293 section 3.8.1"
     tcp_only: ClassVar[bool] = True
-    address_state: ClassVar[bool] = True
+    connect_only: ClassVar[bool] = True
+    is_state_for_all: ClassVar[bool] = True
+
+    def turn(self) -> DropAttempt:
+        """Every SYN of the attempt."""
+        return DropAttempt()
 
     def ends(self, outbound: Direction) -> Direction:
         """Both directions: there is no connection."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from wirecut.faults.fault import Fault
 from wirecut.validation import check_seconds
-from wirecut.wire.action import Action, Direction, Hold, View
+from wirecut.wire.action import Action, After, Direction, Hold, View
 
 __all__ = ["Delay"]
 
@@ -31,6 +31,7 @@ class Delay(Fault):
     word: ClassVar[str] = "delay"
     peer_sees: ClassVar[str] = "a pause of at least that long, then everything as usual"
     source: ClassVar[str] = "RFC 9293 section 3.8 (data may be delayed, not lost)"
+    works_at_connect: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seconds", check_seconds("seconds", self.seconds))
@@ -40,3 +41,7 @@ class Delay(Fault):
         """Hold both directions."""
         del view
         return (Hold(Direction.BOTH, self.seconds),)
+
+    def turn(self) -> After:
+        """At ``connect`` the attempt is answered that much later."""
+        return After(self.seconds)

@@ -23,7 +23,7 @@ from wirecut.faults.at import (
     request,
 )
 from wirecut.faults.selection import EVERY, Exchange, Selection
-from wirecut.wire.action import Action, Direction, View
+from wirecut.wire.action import Action, Direction, Turn, View
 
 __all__ = ["Fault"]
 
@@ -60,12 +60,18 @@ class Fault:
     """Whether it stays in force to the end of the stream, and changes no byte of it."""
     tcp_only: ClassVar[bool] = False
     """Whether it has no meaning on a Unix-domain socket."""
-    address_state: ClassVar[bool] = False
-    """Whether it is a state of the address, at ``connect``, rather than an event."""
+    connect_only: ClassVar[bool] = False
+    """Whether it happens at ``connect`` and nowhere else."""
+    works_at_connect: ClassVar[bool] = False
+    """Whether it can happen at ``connect``, too."""
+    is_state_for_all: ClassVar[bool] = False
+    """Whether the address itself can be in this state, for every connection."""
+    capabilities: ClassVar[tuple[str, ...]] = ()
+    """What the machine must be able to do for it, by name, on a connection."""
 
     def __post_init__(self) -> None:
         self._check_types()
-        if isinstance(self.at, Connect) != self.address_state:
+        if self.at_connect != self.connect_only and not self.works_at_connect:
             self._misplaced()
         if self.acts_on_bytes and isinstance(self.at, Accept):
             raise MisuseError(
@@ -84,12 +90,23 @@ class Fault:
                 f"{self.on.text} goes with a moment inside an exchange (up:N, down:N, pattern, "
                 f"request.end), not with {self.at.text}"
             )
-        if self.address_state and self.on != EVERY:
-            raise MisuseError(
-                f"{self.word}/connect is a state of the address and strikes every connection, "
-                f"got {self.on.text}; switch it at run time with server.refusing(), "
-                "server.stop() and server.start()"
-            )
+
+    @property
+    def at_connect(self) -> bool:
+        """Whether it strikes before there is a connection."""
+        return isinstance(self.at, Connect)
+
+    @property
+    def address_state(self) -> bool:
+        """Whether it is a state of the address, rather than an event that can be counted."""
+        return self.at_connect and self.is_state_for_all and self.on == EVERY
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the machine must be able to do, as names of capabilities."""
+        if self.address_state or not self.at_connect:
+            return self.capabilities
+        return (*self.capabilities, "raw packets", "packet filter")
 
     def _check_types(self) -> None:
         if not isinstance(self.at, Moment):
@@ -100,18 +117,23 @@ class Fault:
             raise MisuseError(f"optional must be True or False, got {self.optional!r}")
 
     def _misplaced(self) -> None:
-        if self.address_state:
+        if self.connect_only:
             raise MisuseError(
                 f"{self.word} happens at connect, got {self.at.text}; write {self.word}/connect"
             )
         raise MisuseError(
             f"{self.word} needs a connection, and at connect there is none yet; the faults at "
-            f"connect are refuse and blackhole, the earliest moment for {self.word} is accept"
+            "connect are refuse, blackhole, unreachable, reset and delay, and the earliest "
+            f"moment for {self.word} is accept"
         )
 
     def act(self, view: View) -> tuple[Action, ...]:
         """What to do now; called at the moment, and once more after each ``Again``."""
         raise NotImplementedError(view)
+
+    def turn(self) -> Turn:
+        """What to do with one attempt to connect, for an effect that works at ``connect``."""
+        raise NotImplementedError
 
     @property
     def window_bytes(self) -> int:

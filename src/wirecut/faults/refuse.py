@@ -14,7 +14,7 @@ from typing import ClassVar
 from wirecut.faults import at
 from wirecut.faults.at import Moment
 from wirecut.faults.fault import Fault
-from wirecut.wire.action import Direction
+from wirecut.wire.action import Direction, RefuseAttempt
 
 __all__ = ["Refuse"]
 
@@ -28,7 +28,12 @@ class Refuse(Fault):
     word: ClassVar[str] = "refuse"
     peer_sees: ClassVar[str] = "ECONNREFUSED from connect(), at once"
     source: ClassVar[str] = "RFC 9293 section 3.10.7.1 (CLOSED state)"
-    address_state: ClassVar[bool] = True
+    connect_only: ClassVar[bool] = True
+    is_state_for_all: ClassVar[bool] = True
+
+    def turn(self) -> RefuseAttempt:
+        """Every SYN of the attempt."""
+        return RefuseAttempt()
 
     def ends(self, outbound: Direction) -> Direction:
         """Both directions: there is no connection."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from wirecut.faults.fault import Fault
-from wirecut.wire.action import Abort, Action, Direction, Hold, View, WaitUntilSent
+from wirecut.wire.action import Abort, Action, Direction, Hold, ResetAttempt, View, WaitUntilSent
 
 __all__ = ["Reset"]
 
@@ -33,11 +33,16 @@ class Reset(Fault):
     )
     source: ClassVar[str] = "RFC 9293 section 3.10.5 (ABORT); socket(7), SO_LINGER"
     tcp_only: ClassVar[bool] = True
+    works_at_connect: ClassVar[bool] = True
 
     def act(self, view: View) -> tuple[Action, ...]:
         """Wait until all that was passed is on the wire, since an abort drops the rest."""
         del view
         return (Hold(Direction.BOTH), WaitUntilSent(), Abort())
+
+    def turn(self) -> ResetAttempt:
+        """At ``connect`` the call itself fails with ECONNRESET."""
+        return ResetAttempt()
 
     def ends(self, outbound: Direction) -> Direction:
         """Both directions."""

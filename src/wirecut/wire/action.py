@@ -19,15 +19,24 @@ __all__ = [
     "Action",
     "After",
     "Again",
+    "BlockAttempt",
     "Close",
+    "DieSilently",
     "Direction",
     "Drain",
+    "DropAttempt",
+    "ForgeReset",
     "Hold",
+    "LoseSegment",
     "Pass",
     "PassEnd",
     "Plan",
+    "RefuseAttempt",
+    "ResetAttempt",
+    "Sever",
     "ShutDownWriting",
     "Transform",
+    "Turn",
     "View",
     "WaitUntilSent",
 ]
@@ -143,6 +152,40 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgeReset:
+    """Reset the connection by segments that neither end has sent; wait until sent before.
+
+    Attributes:
+        both: Whether both ends are told, or the peer only.
+    """
+
+    both: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sever:
+    """Let no packet through in ``direction``: nothing arrives, nothing is acknowledged.
+
+    Attributes:
+        direction: UP, DOWN or BOTH.
+        seconds: For how long; None until somebody heals it.
+    """
+
+    direction: Direction
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DieSilently:
+    """Give up the socket without any packet."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoseSegment:
+    """Lose the segment of the peer that carries its next byte, once."""
+
+
+@dataclass(frozen=True, slots=True)
 class PassEnd:
     """Let the end of the stream go on: to the behaviour, or as FIN to the peer."""
 
@@ -159,7 +202,41 @@ Action: TypeAlias = (
     | After
     | Again
     | PassEnd
+    | ForgeReset
+    | Sever
+    | DieSilently
+    | LoseSegment
 )
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseAttempt:
+    """Answer a SYN by RST: ``connect()`` fails with ECONNREFUSED."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetAttempt:
+    """Answer a SYN by SYN, then RST: ``connect()`` fails with ECONNRESET."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropAttempt:
+    """Leave a SYN and its repetitions without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockAttempt:
+    """Answer a SYN by an ICMP error.
+
+    Attributes:
+        why: ``net``, ``host``, ``prohibited`` or ``port``.
+    """
+
+    why: str
+
+
+Turn: TypeAlias = RefuseAttempt | ResetAttempt | DropAttempt | BlockAttempt | After
+"""What a fault at ``connect`` does with one attempt; ``After`` lets it go on later."""
 
 
 class Plan(Protocol):
