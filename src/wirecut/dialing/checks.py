@@ -20,7 +20,7 @@ def check_fault(fault: Fault, address: tuple[str, int] | str) -> None:
     Raises:
         MisuseError: The message says where the fault belongs instead.
     """
-    if fault.address_state or isinstance(fault.at, Accept):
+    if fault.at_connect or isinstance(fault.at, Accept):
         raise MisuseError(
             f"{fault} happens to a server's address, and a line is past it: give the fault to "
             f"the server, or let {fault.word} strike at up:0 or later"

@@ -15,14 +15,18 @@ from wirecut.faults.dribble import Dribble
 from wirecut.faults.drop import Drop
 from wirecut.faults.duplicate import Duplicate
 from wirecut.faults.fault import Fault
+from wirecut.faults.forged_reset import ForgedReset
 from wirecut.faults.garbage import Garbage
 from wirecut.faults.half_close import HalfClose
+from wirecut.faults.partition import Partition
 from wirecut.faults.refuse import Refuse
 from wirecut.faults.reset import Reset
 from wirecut.faults.selection import every, exchange, first, nth
 from wirecut.faults.stall import Stall
 from wirecut.faults.text import EFFECTS, as_fault, as_faults, parse_fault
 from wirecut.faults.throttle import Throttle
+from wirecut.faults.unreachable import Unreachable
+from wirecut.faults.vanish import Vanish
 
 __all__ = [
     "EFFECTS",
@@ -34,12 +38,16 @@ __all__ = [
     "Drop",
     "Duplicate",
     "Fault",
+    "ForgedReset",
     "Garbage",
     "HalfClose",
+    "Partition",
     "Refuse",
     "Reset",
     "Stall",
     "Throttle",
+    "Unreachable",
+    "Vanish",
     "as_fault",
     "as_faults",
     "at",

@@ -8,7 +8,7 @@ from typing import Final
 from wirecut.errors import MisuseError
 from wirecut.faults.at import Accept, Connect, Moment, Offset, Pattern, RequestEnd, StreamEnd
 from wirecut.faults.fault import Fault
-from wirecut.faults.selection import Exchange, covers
+from wirecut.faults.selection import EVERY, Exchange, covers
 from wirecut.wire.action import Direction
 
 __all__ = ["check_length", "check_plan"]
@@ -63,7 +63,8 @@ def _ends_before(first: Fault, other: Fault, outbound: Direction, *, given_first
     if ended is None or not covers(first.on, other.on):
         return False
     if isinstance(first.at, Connect):
-        return not isinstance(other.at, Connect) or given_first
+        # Attempts and connections are counted apart: only "every" speaks of both.
+        return given_first if isinstance(other.at, Connect) else first.on == EVERY
     direction = _direction(other.at)
     if direction is None or not direction & ended:
         return False

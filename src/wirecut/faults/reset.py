@@ -17,7 +17,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from wirecut.faults.fault import Fault
-from wirecut.wire.action import Abort, Action, Direction, Hold, ResetAttempt, View, WaitUntilSent
+from wirecut.wire.action import (
+    Abort,
+    Action,
+    Direction,
+    Hold,
+    ResetAttempt,
+    View,
+    WaitUntilSent,
+)
 
 __all__ = ["Reset"]
 

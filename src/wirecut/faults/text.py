@@ -24,13 +24,17 @@ from wirecut.faults.dribble import Dribble
 from wirecut.faults.drop import Drop
 from wirecut.faults.duplicate import Duplicate
 from wirecut.faults.fault import Fault, parameter_fields
+from wirecut.faults.forged_reset import ForgedReset
 from wirecut.faults.garbage import Garbage
 from wirecut.faults.half_close import HalfClose
+from wirecut.faults.partition import Partition
 from wirecut.faults.refuse import Refuse
 from wirecut.faults.reset import Reset
 from wirecut.faults.selection import parse_selection
 from wirecut.faults.stall import Stall
 from wirecut.faults.throttle import Throttle
+from wirecut.faults.unreachable import Unreachable
+from wirecut.faults.vanish import Vanish
 from wirecut.validation import is_count
 
 __all__ = ["EFFECTS", "as_fault", "as_faults", "parse_fault"]
@@ -51,6 +55,10 @@ EFFECTS: Final[dict[str, type[Fault]]] = {
         Garbage,
         Refuse,
         Blackhole,
+        Unreachable,
+        ForgedReset,
+        Partition,
+        Vanish,
     )
 }
 """Every effect by its word, in the order in which they are listed to a user."""

@@ -147,7 +147,7 @@ class Strike:
 
     def __post_init__(self) -> None:
         fault = as_fault(self.fault)
-        if fault.address_state:
+        if fault.connect_only:
             raise MisuseError(f"Strike({fault.text!r}) is a state of the address, not a step")
         object.__setattr__(self, "fault", fault)
 

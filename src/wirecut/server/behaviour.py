@@ -113,7 +113,7 @@ def _checked(behaviour: object) -> Any:  # noqa: ANN401 - narrowed by the checks
         return behaviour
     if isinstance(behaviour, Fault | str):
         fault = as_fault(behaviour)
-        if fault.address_state or fault.on != EVERY:
+        if fault.at_connect or fault.on != EVERY:
             raise MisuseError(
                 f"{fault} as a behaviour strikes its own connection: no selection and no fault "
                 "at connect; give it to faults= instead"

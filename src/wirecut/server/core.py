@@ -20,6 +20,7 @@ from wirecut.faults.reset import Reset
 from wirecut.faults.scan import RequestScanner
 from wirecut.http.framing import RequestFramer
 from wirecut.script.machine import Machine, Silent
+from wirecut.server.attempts import Attempts
 from wirecut.server.behaviour import Behaviours
 from wirecut.server.findings import unreached_behaviours, unstruck
 from wirecut.server.journal import Ended, Record, Struck
@@ -80,6 +81,7 @@ class Core:
         self.records: list[Record] = []
         self.links: dict[int, Link] = {}
         self.waiting = Waiting(loop)
+        self.attempts = Attempts(self)
         self.closed = False
         self.is_forked = False
         self._behaviours = behaviours
@@ -110,6 +112,7 @@ class Core:
             self.listening.open()
             listener = self.listening.socket
             if listener is not None:
+                self.attempts.open(listener)
                 self._watch(listener)
 
     def refuse(self) -> None:
@@ -139,10 +142,24 @@ class Core:
         """Add a fault for the connections to come and for those that are open."""
         check_plan([*self.faults, fault])
         self.faults.append(fault)
+        if fault.at_connect:
+            if self.listening.socket is not None:
+                self.attempts.open(self.listening.socket)
+            return
         for link in tuple(self.links.values()):
             if fault.on.selects(link.record.index + 1):
                 link.add(fault)
                 link.pump()
+
+    def heal(self, index: int | None) -> None:
+        """Put the cable of one connection, or of all, back."""
+        links = [link for link in self.links.values() if index in (None, link.record.index)]
+        healed = [link.interpreter.heal() for link in links if link.interpreter is not None]
+        if not any(healed):
+            which = "no connection" if index is None else f"connection {index}"
+            raise MisuseError(
+                f"nothing to heal: {which} is {'' if index is None else 'not '}partitioned"
+            )
 
     def catch_up(self) -> None:
         """Handle all that the kernel has delivered; any thread."""
@@ -152,7 +169,11 @@ class Core:
 
     def _concerns(self, callback: object) -> bool:
         owner = getattr(callback, "__self__", None)
-        return owner is self or (isinstance(owner, Link) and owner.host is self)
+        return (
+            owner is self
+            or owner is self.attempts
+            or (isinstance(owner, Link) and owner.host is self)
+        )
 
     def check_process(self) -> None:
         """Refuse to work in a forked child."""
@@ -171,7 +192,9 @@ class Core:
             found += self._unmet
             found += unreached_behaviours(self._behaviours.given, self.records)
             told = {fault for record in self.records for fault, _ in record.unreached}
-            found += unstruck([one for one in self.faults if one not in told], self.records)
+            told |= {fault for attempt in self.attempts.records for fault in attempt.struck}
+            faults = [one for one in self.faults if one not in told]
+            found += unstruck(faults, self.records, len(self.attempts.records))
         return found
 
     def shut_down(self) -> list[BaseException]:
@@ -231,7 +254,12 @@ class Core:
             record = Record(len(self.records), client, self.seconds())
             self.records.append(record)
             machine, faults = self._behaviours.for_connection(record.index) or self._too_many()
-            chosen = (one for one in self.faults if one.on.selects(record.index + 1))
+            self.attempts.accepted(client)
+            chosen = (
+                one
+                for one in self.faults
+                if not one.at_connect and one.on.selects(record.index + 1)
+            )
             link = self.links[record.index] = Link(
                 self, sock, record, machine, (*faults, *chosen)
             )
@@ -335,6 +363,7 @@ class Core:
     def descriptors(self) -> Iterator[int]:
         """The file descriptors that it holds."""
         yield from self.listening.descriptors
+        yield from self.attempts.descriptors
         for link in tuple(self.links.values()):
             if link.sock is not None:
                 yield link.sock.fileno()
@@ -344,11 +373,13 @@ class Core:
         self.is_forked = True
         _open.discard(self)
         self.listening.forked()
+        self.attempts.forked()
         for link in self.links.values():
             if link.sock is not None:
                 link.sock.close()
 
     def _leave_open(self) -> None:
+        self.attempts.close()
         listener = self.listening.socket
         if listener is not None and self._is_watching:
             self._is_watching = False

@@ -17,17 +17,22 @@ __all__ = ["raise_findings", "unreached_behaviours", "unstruck"]
 _SHOWN = 3
 
 
-def unstruck(faults: Iterable[Fault], records: Sequence[Record]) -> list[UnmetExpectation]:
+def unstruck(
+    faults: Iterable[Fault], records: Sequence[Record], attempts: int = 0
+) -> list[UnmetExpectation]:
     """A finding for each fault that should have struck and did not.
 
     A server without any connection is unused, which is no finding; a fault at ``connect``
     is a state of the address and exempt, and so is an optional one.
     """
-    if not records:
+    if not records and not attempts:
         return []
     struck = {struck.fault for record in records for struck in record.struck}
     return [
-        UnmetExpectation(f"{fault} never struck: {_why(fault, records)}")
+        UnmetExpectation(
+            f"{fault} never struck: "
+            + (_why_no_attempt(attempts) if fault.at_connect else _why(fault, records))
+        )
         for fault in dict.fromkeys(faults)
         if not fault.optional and not fault.address_state and fault not in struck
     ]
@@ -54,6 +59,10 @@ def raise_findings(server: str, errors: Sequence[BaseException]) -> None:
     if len(errors) == 1:
         raise errors[0]
     raise BaseExceptionGroup(f"{server}: {len(errors)} findings", list(errors))
+
+
+def _why_no_attempt(attempts: int) -> str:
+    return f"only {_times(attempts, 'attempt')} to connect {'was' if attempts == 1 else 'were'} made"
 
 
 def _why(fault: Fault, records: Sequence[Record]) -> str:

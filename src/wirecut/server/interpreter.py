@@ -20,16 +20,20 @@ from wirecut.faults.fault import Fault
 from wirecut.faults.lane import Due, Lane
 from wirecut.server.journal import Ended, Record, Struck
 from wirecut.server.loop import Timer
+from wirecut.server.severing import Severed, forge_reset
 from wirecut.wire.action import (
     Abort,
     Action,
     After,
     Close,
+    DieSilently,
     Direction,
     Drain,
+    ForgeReset,
     Hold,
     Pass,
     PassEnd,
+    Sever,
     ShutDownWriting,
     Transform,
     WaitUntilSent,
@@ -59,6 +63,7 @@ class Interpreter:
         "_link",
         "_owed",
         "_said",
+        "_severed",
         "_timers",
         "_waiting",
         "closing",
@@ -69,6 +74,7 @@ class Interpreter:
         self.closing = False
         self._said: bytearray | None = None
         self._hold_up = self._hold_down = 0.0
+        self._severed: Severed | None = None
         self._busy: tuple[Lane, ...] = ()
         self._waiting: tuple[Lane, ...] = ()
         self._timers: tuple[Timer, ...] = ()
@@ -139,6 +145,19 @@ class Interpreter:
         if self._breaker is None or self._is_held(Direction.UP):
             return False
         return behaviour_reads and self._breaker.up not in self._busy
+
+    def heal(self) -> bool:
+        """Undo a partition; whether there was one."""
+        severed, self._severed = self._severed, None
+        if severed is not None:
+            severed.heal()
+        return severed is not None
+
+    def healed(self, direction: Direction) -> None:
+        """Packets pass again."""
+        self._severed = None
+        if Direction.DOWN in direction:
+            self._hold_down = 0.0
 
     def write_down(self, record: Record) -> None:
         """Leave in the journal what is known of the exchanges."""
@@ -244,6 +263,12 @@ class Interpreter:
                 link.close()
             case Abort():
                 link.end(Ended.RESET_BY_SERVER, "struck")
+            case ForgeReset(both=both):
+                forge_reset(link, both=both)
+            case DieSilently():
+                link.end(Ended.VANISHED, "struck")
+            case Sever(direction=direction, seconds=seconds):
+                self._severed = Severed(link, direction, seconds)
             case _:
                 raise InternalError(f"the loop cannot execute {action}")
 

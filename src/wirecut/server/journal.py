@@ -31,6 +31,8 @@ class Ended(enum.Enum):
     CLOSED_BY_SERVER = "closed by server"
     RESET_BY_CLIENT = "reset by client"
     RESET_BY_SERVER = "reset by server"
+    RESET_BY_THIRD_PARTY = "reset by a third party"
+    VANISHED = "given up by the server without a word"
     STOPPED = "still open when the server was stopped"
 
 

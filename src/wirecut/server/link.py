@@ -24,6 +24,7 @@ from wirecut.server.loop import Timer
 from wirecut.wire.action import Direction
 from wirecut.wire.closing import abort, close_now, shut_down_writing
 from wirecut.wire.kernel import TcpState, bytes_unsent, notify_when_all_sent, tcp_state
+from wirecut.wire.repair import die_silently
 
 if TYPE_CHECKING:
     from wirecut.server.host import Host
@@ -147,7 +148,9 @@ class Link:
             with contextlib.suppress(CapabilityMissing, OSError):
                 resets = bytes_unsent(sock) > 0
         self._forget(ended, reason)
-        if resets:
+        if ended is Ended.VANISHED:
+            die_silently(sock)
+        elif resets:
             abort(sock)
         else:
             close_now(sock)

@@ -9,17 +9,19 @@ from types import TracebackType
 from typing import Final, Self
 
 from wirecut.deadline import DEFAULT_PATIENCE_SECONDS, Deadline
-from wirecut.errors import MisuseError
+from wirecut.errors import CapabilityMissing, MisuseError
 from wirecut.faults.fault import Fault
 from wirecut.faults.plan import check_length, check_plan
 from wirecut.faults.text import as_fault, as_faults
 from wirecut.server.address import url_of
+from wirecut.server.attempts import ConnectAttempt
 from wirecut.server.behaviour import Behaviour, Behaviours
 from wirecut.server.core import Core
 from wirecut.server.findings import raise_findings
 from wirecut.server.journal import Connection, Connections
 from wirecut.server.loop import lease, release
 from wirecut.validation import check_count, check_seconds
+from wirecut.wire.kernel import require
 from wirecut.wire.listening import Listening
 
 __all__ = ["TcpServer", "serve_tcp"]
@@ -101,6 +103,16 @@ class TcpServer:
         return Connections(tuple(self._core.records), self._core.catch_up)
 
     @property
+    def attempts(self) -> tuple[ConnectAttempt, ...]:
+        """The attempts to connect, in order, where a fault at ``connect`` is an event.
+
+        Empty without such a fault: there is then nothing that sees an attempt before the
+        connection is accepted.
+        """
+        self._core.catch_up()
+        return tuple(self._core.attempts.records)
+
+    @property
     def faults(self) -> tuple[Fault, ...]:
         """What may strike, in the order given."""
         return tuple(self._core.faults)
@@ -129,9 +141,10 @@ class TcpServer:
             MisuseError: The connection has ended, or it is not clear which one is meant.
         """
         effect = self._fault(fault)
-        if effect.address_state:
+        if effect.connect_only:
             raise MisuseError(
-                f"{effect} is a state of the address: use server.refusing() or server.stop()"
+                f"{effect} cannot strike a connection: use server.refusing(), server.stop() or "
+                "server.add()"
             )
         with self._running() as core:
             core.strike(effect, on.index if on is not None else None)
@@ -153,6 +166,18 @@ class TcpServer:
             )
         with self._running() as core:
             core.add(effect)
+
+    def heal(self, *, on: Connection | None = None) -> None:
+        """Put the cable back that a ``partition`` has pulled; TCP recovers what was lost.
+
+        Args:
+            on: The connection; all that are partitioned if left out.
+
+        Raises:
+            MisuseError: Nothing is partitioned.
+        """
+        with self._running() as core:
+            core.heal(on.index if on is not None else None)
 
     def start(self) -> None:
         """Serve on the same port again; if it serves already, nothing happens."""
@@ -269,6 +294,7 @@ class TcpServer:
     def _fault(self, fault: Fault | str) -> Fault:
         effect = as_fault(fault)
         _check_address(self.address, [effect])
+        _check_capabilities([effect])
         return effect
 
 
@@ -326,6 +352,7 @@ def serve_tcp(  # noqa: PLR0913 - independent settings, each with a default
     )
     try:
         _check_address(listening.address, [*chosen, *behaviours.faults])
+        _check_capabilities([*chosen, *behaviours.faults])
         loop = lease()
     except BaseException:
         listening.close()
@@ -346,6 +373,15 @@ def serve_tcp(  # noqa: PLR0913 - independent settings, each with a default
         release()
         raise
     return TcpServer(core)
+
+
+def _check_capabilities(faults: Iterable[Fault]) -> None:
+    for fault in faults:
+        for name in fault.needs:
+            try:
+                require(name)
+            except CapabilityMissing as missing:
+                raise CapabilityMissing(f"{fault} cannot be used here: {missing}") from None
 
 
 def _check_address(address: tuple[str, int] | str, faults: Iterable[Fault]) -> None:

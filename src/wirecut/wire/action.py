@@ -27,7 +27,6 @@ __all__ = [
     "DropAttempt",
     "ForgeReset",
     "Hold",
-    "LoseSegment",
     "Pass",
     "PassEnd",
     "Plan",
@@ -181,11 +180,6 @@ class DieSilently:
 
 
 @dataclass(frozen=True, slots=True)
-class LoseSegment:
-    """Lose the segment of the peer that carries its next byte, once."""
-
-
-@dataclass(frozen=True, slots=True)
 class PassEnd:
     """Let the end of the stream go on: to the behaviour, or as FIN to the peer."""
 
@@ -205,7 +199,6 @@ Action: TypeAlias = (
     | ForgeReset
     | Sever
     | DieSilently
-    | LoseSegment
 )
 
 
