@@ -3,8 +3,8 @@
 What a host that lost its power looks like: what the client sends is not acknowledged, and it
 waits until its own timeout or its kernel's.
 
-Sources: RFC 9293 section 3.5.1 (half-open connections); Linux, TCP_REPAIR, with which a socket is
-closed without a segment.
+Sources: RFC 9293 section 3.5.1 (half-open connections); Linux, TCP_REPAIR, with which a
+socket is closed without a segment.
 """
 
 from __future__ import annotations

@@ -72,11 +72,11 @@ class Attempts:
     def open(self, listener: socket.socket) -> None:
         """Put the gate in front of a listener, if a fault needs it and there is none."""
         address = self._core.listening.address
-        if self._gate is None and isinstance(address, tuple):
-            if any(needs_gate(fault) for fault in self._core.faults):
-                # Loopback or not was decided when the address was bound.
-                self._gate = SynGate(listener, address, allow_remote=True)
-                self._core.loop.watch(self._gate.fileno(), selectors.EVENT_READ, self.on_event)
+        wanted = any(needs_gate(fault) for fault in self._core.faults)
+        if wanted and self._gate is None and isinstance(address, tuple):
+            # Loopback or not was decided when the address was bound.
+            self._gate = SynGate(listener, address, allow_remote=True)
+            self._core.loop.watch(self._gate.fileno(), selectors.EVENT_READ, self.on_event)
 
     def close(self) -> None:
         """Take the gate away, before its listener is closed; what is delayed is forgotten."""
@@ -163,7 +163,7 @@ class Attempts:
     def _send_later(self, gate: SynGate, postponed: Postponed) -> None:
         self._later(postponed.seconds, lambda: gate.send(postponed))
 
-    def _later(self, seconds: float, work: Callable[[], object]) -> None:
+    def _later(self, seconds: float, work: Callable[[], None]) -> None:
         self._timers = [timer for timer in self._timers if timer.callback is not None]
         self._timers.append(self._core.loop.call_at(now() + seconds, work))
 

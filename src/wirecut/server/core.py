@@ -153,9 +153,15 @@ class Core:
 
     def heal(self, index: int | None) -> None:
         """Put the cable of one connection, or of all, back."""
-        links = [link for link in self.links.values() if index in (None, link.record.index)]
-        healed = [link.interpreter.heal() for link in links if link.interpreter is not None]
-        if not any(healed):
+        interpreters = [
+            link.interpreter
+            for link in self.links.values()
+            if index in (None, link.record.index) and link.interpreter is not None
+        ]
+        severed = [one.severed for one in interpreters if one.severed is not None]
+        for one in severed:
+            one.heal()
+        if not severed:
             which = "no connection" if index is None else f"connection {index}"
             raise MisuseError(
                 f"nothing to heal: {which} is {'' if index is None else 'not '}partitioned"

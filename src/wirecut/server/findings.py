@@ -62,7 +62,8 @@ def raise_findings(server: str, errors: Sequence[BaseException]) -> None:
 
 
 def _why_no_attempt(attempts: int) -> str:
-    return f"only {_times(attempts, 'attempt')} to connect {'was' if attempts == 1 else 'were'} made"
+    verb = "was" if attempts == 1 else "were"
+    return f"only {_times(attempts, 'attempt')} to connect {verb} made"
 
 
 def _why(fault: Fault, records: Sequence[Record]) -> str:

@@ -63,10 +63,10 @@ class Interpreter:
         "_link",
         "_owed",
         "_said",
-        "_severed",
         "_timers",
         "_waiting",
         "closing",
+        "severed",
     )
 
     def __init__(self, link: Link, faults: Sequence[Fault]) -> None:
@@ -74,7 +74,7 @@ class Interpreter:
         self.closing = False
         self._said: bytearray | None = None
         self._hold_up = self._hold_down = 0.0
-        self._severed: Severed | None = None
+        self.severed: Severed | None = None
         self._busy: tuple[Lane, ...] = ()
         self._waiting: tuple[Lane, ...] = ()
         self._timers: tuple[Timer, ...] = ()
@@ -146,18 +146,10 @@ class Interpreter:
             return False
         return behaviour_reads and self._breaker.up not in self._busy
 
-    def heal(self) -> bool:
-        """Undo a partition; whether there was one."""
-        severed, self._severed = self._severed, None
-        if severed is not None:
-            severed.heal()
-        return severed is not None
-
     def healed(self, direction: Direction) -> None:
-        """Packets pass again."""
-        self._severed = None
-        if Direction.DOWN in direction:
-            self._hold_down = 0.0
+        """Packets pass again after a partition."""
+        self.severed = None
+        self._hold_down = 0.0 if Direction.DOWN in direction else self._hold_down
 
     def write_down(self, record: Record) -> None:
         """Leave in the journal what is known of the exchanges."""
@@ -268,7 +260,7 @@ class Interpreter:
             case DieSilently():
                 link.end(Ended.VANISHED, "struck")
             case Sever(direction=direction, seconds=seconds):
-                self._severed = Severed(link, direction, seconds)
+                self.severed = Severed(link, direction, seconds)
             case _:
                 raise InternalError(f"the loop cannot execute {action}")
 
