@@ -21,7 +21,7 @@ LINES = [
     ("try --fault reset/down:0/frob", "unknown selection 'frob'; one of every, first:N"),
     ("try --fault reset/down:9999", "reset/down:9999 can never strike: the reply is 180 bytes"),
     ("try --fault delay:-1", "seconds must be >= 0 seconds, got -1.0"),
-    ("try --fault reset/connect", "reset needs a connection, and at connect there is none"),
+    ("try --fault close/connect", "close needs a connection, and at connect there is none"),
     ("try --timeout -1", "--timeout must be >= 0 seconds, got -1.0"),
     ("try --timeout 0", "--timeout must be > 0 seconds, got 0.0"),
     ("try --timeout nan", "--timeout must be a number of seconds, got nan"),

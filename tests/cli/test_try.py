@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 
 from tests.cli.console import SCRIPT, wirecut
+from tests.privileged import needs, without_privileges
 from tests.support import PATIENCE
 from wirecut.cli.app import run
 from wirecut.faults import EFFECTS, parse_fault
 from wirecut.trying import telling_faults
+
+privileged = needs("raw packets", "packet filter", "tcp repair")
 
 # A client that believes whatever it reads, with a command line of its own.
 BELIEVER = """
@@ -53,6 +56,7 @@ def faults(*texts: str) -> list[str]:
     return [word for text in texts for word in ("--fault", text)]
 
 
+@privileged
 def test_the_default_list_has_every_effect_once_healthy_and_each_fault_strikes() -> None:
     ended = wirecut("try", "--client-timeout", "0.4", "--json")
     found = json.loads(ended.stdout)
@@ -60,6 +64,7 @@ def test_the_default_list_has_every_effect_once_healthy_and_each_fault_strikes()
     assert runs[0]["fault"] is None
     assert [one["fault"] for one in runs[1:]] == [fault.text for fault in telling_faults()]
     assert {parse_fault(one["fault"]).word for one in runs[1:]} == set(EFFECTS)
+    assert found["skipped"] == []
     assert all(one["struck"] for one in runs)
     assert [one["fault"] for one in runs if one["racy"]] == ["reset/accept"]
     verdicts = {one["fault"]: one["verdict"] for one in runs}
@@ -71,10 +76,94 @@ def test_the_default_list_has_every_effect_once_healthy_and_each_fault_strikes()
     assert (found["findings"], ended.returncode) == (1, 1)
     assert [fault for fault, verdict in verdicts.items() if verdict == "ok"] == [
         None,
+        "delay:0.2/connect",
         "delay:0.2/request.end",
         "throttle:512/down:0",
         "dribble/down:0",
     ]
+
+
+@privileged
+def test_a_fault_at_connect_has_struck_though_there_was_no_connection() -> None:
+    runs = tried("--client", "urllib3", *faults("reset/connect", "refuse/connect/first:2"))
+    reset = runs["reset/connect"]
+    assert (reset["struck"], reset["connections"], reset["errno"]) == (True, 0, "ECONNRESET")
+    assert reset["needs"] == ["raw packets", "packet filter"]
+    assert reset["attempts"] == 4
+    served = runs["refuse/connect/first:2"]
+    assert (served["verdict"], served["connections"], served["attempts"]) == ("ok", 1, 3)
+    assert (runs[None]["attempts"], runs[None]["needs"]) == (0, [])
+
+
+@privileged
+def test_a_fault_is_marked_with_what_it_needs_and_shows_repeated_attempts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chosen = faults("refuse", "reset/connect", "refuse/connect/first:2", "vanish")
+    assert run(["try", "--client", "urllib3", "--client-timeout", "0.2", *chosen]) == 0
+    out = capsys.readouterr().out
+    rows = lines_of(out)
+    assert rows["refuse/connect"].split()[1] == "urllib3.exceptions.MaxRetryError"
+    assert rows["reset/connect"].split()[1] == "[1]"
+    assert "MaxRetryError, 4 attempts" in rows["reset/connect"]
+    assert rows["refuse/connect/first:2"].split()[1:5] == ["[1]", "ok,", "3", "attempts"]
+    assert rows["vanish/request.end"].split()[1] == "[2]"
+    assert out.splitlines()[-3:-1] == [
+        "[1] needs raw packets, packet filter",
+        "[2] needs tcp repair",
+    ]
+
+
+@privileged
+def test_a_partition_shows_the_clients_own_timeout() -> None:
+    chosen = faults("partition/down:132", "partition:both/down:132", "vanish/down:132")
+    for row in list(tried("--client-timeout", "0.3", *chosen).values())[1:]:
+        assert (row["struck"], row["raised"][0]["type"]) == (True, "TimeoutError")
+        assert 0.3 <= row["seconds"] < 0.3 + PATIENCE
+
+
+def test_without_privileges_a_line_says_what_was_skipped_and_how_to_try_it() -> None:
+    words = ["try", "--client", "http.client", "--client-timeout", "0.2", "--exit-zero"]
+    ended = without_privileges(f"from wirecut.cli.app import run\nexit(run({words}))")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    *rows, skipped, summary = ended.stdout.splitlines()
+    missing = [fault.text for fault in telling_faults() if fault.needs]
+    assert skipped == (
+        "skipped, as this needs raw packets, packet filter, tcp repair: "
+        f"{', '.join(missing)}; "
+        "to try these too: wirecut lab -- wirecut try --client http.client"
+    )
+    assert len(missing) == 7
+    assert not [text for text in missing if any(text in row.split() for row in rows)]
+    assert summary.startswith(f"{len(telling_faults()) + 1 - len(missing)} runs, 1 finding")
+
+
+def test_without_privileges_json_has_what_was_skipped_and_why() -> None:
+    words = ["try", "--json", "--exit-zero", "--client-timeout", "0.2"]
+    words += ["--", "curl", "-sS", "--max-time", "0.2", "{url}"]
+    ended = without_privileges(f"from wirecut.cli.app import run\nexit(run({words}))")
+    found = json.loads(ended.stdout)
+    (vanish,) = [one for one in found["skipped"] if one["fault"].startswith("vanish")]
+    assert vanish == {
+        "fault": "vanish/down:132",
+        "needs": ["tcp repair"],
+        "missing": ["tcp repair"],
+        "way_out": "wirecut lab -- wirecut try -- curl -sS --max-time 0.2 '{url}'",
+    }
+    skipped = {one["fault"] for one in found["skipped"]}
+    assert skipped == {fault.text for fault in telling_faults() if fault.needs}
+    assert skipped.isdisjoint(one["fault"] for one in found["clients"][0]["runs"])
+
+
+def test_without_privileges_a_fault_that_was_asked_for_is_refused_before_any_run() -> None:
+    words = ["try", *faults("stall", "reset/connect")]
+    ended = without_privileges(f"from wirecut.cli.app import run\nexit(run({words}))")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(
+        "wirecut: reset/connect cannot be tried here: 'raw packets' is not available here"
+    )
+    assert "wirecut lab -- COMMAND" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
 
 
 def test_the_table_names_class_errno_and_causes(capsys: pytest.CaptureFixture[str]) -> None:

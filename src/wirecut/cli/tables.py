@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich import box
@@ -13,20 +13,23 @@ from rich.text import Text
 
 import wirecut
 from wirecut.cli.output import print_block
-from wirecut.trying import Row, Runner, Verdict, is_racy
+from wirecut.faults.fault import Fault
+from wirecut.trying import Row, Runner, Verdict, is_racy, missing_for
 
-__all__ = ["findings_of", "print_table", "summary_of", "table_as_values"]
+__all__ = ["findings_of", "notes_of", "print_table", "summary_of", "table_as_values"]
 
 _STYLES: Final = {Verdict.OK: "green", Verdict.ERROR: "yellow"}
 _FINDING_STYLE: Final = "bold red"
 
 Tried = Sequence[tuple[Runner, Sequence[Row]]]
+_Marks = Mapping[tuple[str, ...], str]
 
 
 def findings_of(tried: Tried) -> list[str]:
     """Each finding as ``fault verdict``, with the client's name if there are several."""
     return [
-        f"{_fault(row)} {row.verdict.value}" + (f" ({runner.name})" if len(tried) > 1 else "")
+        f"{_fault(row, {})} {row.verdict.value}"
+        + (f" ({runner.name})" if len(tried) > 1 else "")
         for runner, rows in tried
         for row in rows
         if row.verdict.is_finding
@@ -42,18 +45,31 @@ def summary_of(tried: Tried) -> str:
     return f"{runs} runs, {len(found)} {noun}{listed}"
 
 
+def notes_of(tried: Tried) -> list[str]:
+    """What the marks of the table stand for: the capabilities that a fault needs."""
+    return [f"{mark} needs {', '.join(names)}" for names, mark in _marks_of(tried).items()]
+
+
+def _marks_of(tried: Tried) -> _Marks:
+    """A number for each set of capabilities that a fault of the table needs."""
+    rows = tried[0][1] if tried else ()
+    needed = dict.fromkeys(row.fault.needs for row in rows if row.fault and row.fault.needs)
+    return {names: f"[{number}]" for number, names in enumerate(needed, 1)}
+
+
 def print_table(console: Console, tried: Tried) -> None:
     """One table: in detail for one client, a column each for several."""
+    marks = _marks_of(tried)
     table = Table(box=box.ASCII2 if console.options.ascii_only else box.SIMPLE_HEAD)
     table.add_column("fault", no_wrap=True)
     if len(tried) == 1:
-        _fill_detailed(table, tried[0][1])
+        _fill_detailed(table, tried[0][1], marks)
     else:
-        _fill_side_by_side(table, tried)
+        _fill_side_by_side(table, tried, marks)
     print_block(console, table)
 
 
-def _fill_detailed(table: Table, rows: Sequence[Row]) -> None:
+def _fill_detailed(table: Table, rows: Sequence[Row], marks: _Marks) -> None:
     is_command = any(row.ran.exit_code is not None for row in rows)
     table.add_column("result")
     table.add_column("exit" if is_command else "errno")
@@ -67,28 +83,31 @@ def _fill_detailed(table: Table, rows: Sequence[Row]) -> None:
         else:
             code = ran.errno_name or ""
             reason = " < ".join(one.name for one in ran.raised[1:])
-        table.add_row(_fault(row), _result(row), code, f"{ran.seconds:.3f}", reason)
+        table.add_row(_fault(row, marks), _result(row), code, f"{ran.seconds:.3f}", reason)
 
 
-def _fill_side_by_side(table: Table, tried: Tried) -> None:
+def _fill_side_by_side(table: Table, tried: Tried, marks: _Marks) -> None:
     for runner, _ in tried:
         table.add_column(runner.name, overflow="fold")
     for same_fault in zip(*(rows for _, rows in tried), strict=True):
         cells = [_result(row, row.ran.errno_name or "") for row in same_fault]
-        table.add_row(_fault(same_fault[0]), *cells)
+        table.add_row(_fault(same_fault[0], marks), *cells)
 
 
-def _fault(row: Row) -> str:
-    text = "(none)" if row.fault is None else row.fault.text
-    racy = " (racy)" if is_racy(row.fault) else ""
-    return text + racy
+def _fault(row: Row, marks: _Marks) -> str:
+    if row.fault is None:
+        return "(none)"
+    racy = "(racy)" if is_racy(row.fault) else ""
+    return " ".join(filter(None, [row.fault.text, racy, marks.get(row.fault.needs, "")]))
 
 
 def _result(row: Row, errno_name: str = "") -> Text:
     text = " ".join(filter(None, [_words(row), errno_name]))
     if not row.has_struck:
         text += ", never struck"
-    if row.connections > 1:
+    if row.attempts > 1:
+        text += f", {row.attempts} attempts"
+    elif row.connections > 1:
         text += f", {row.connections} connections"
     return Text(text, style=_STYLES.get(row.verdict, _FINDING_STYLE))
 
@@ -110,11 +129,22 @@ def _words(row: Row) -> str:
             return "HANGS"
 
 
-def table_as_values(tried: Tried, versions: Sequence[str | None]) -> dict[str, Any]:
+def table_as_values(
+    tried: Tried, versions: Sequence[str | None], skipped: Sequence[Fault], way_out: str
+) -> dict[str, Any]:
     """The same for a program: every value of the table, and those it has no room for."""
     return {
         "wirecut": wirecut.__version__,
         "findings": len(findings_of(tried)),
+        "skipped": [
+            {
+                "fault": fault.text,
+                "needs": list(fault.needs),
+                "missing": list(missing_for(fault)),
+                "way_out": way_out,
+            }
+            for fault in skipped
+        ],
         "clients": [
             {"name": runner.name, "version": version, "runs": [_values(row) for row in rows]}
             for (runner, rows), version in zip(tried, versions, strict=True)
@@ -127,11 +157,13 @@ def _values(row: Row) -> dict[str, Any]:
     return {
         "fault": None if row.fault is None else row.fault.text,
         "racy": is_racy(row.fault),
+        "needs": [] if row.fault is None else list(row.fault.needs),
         "struck": row.has_struck,
         "verdict": row.verdict.value,
         "finding": row.verdict.is_finding,
         "seconds": round(ran.seconds, 6),
         "connections": row.connections,
+        "attempts": row.attempts,
         "returned_bytes": None if ran.result is None else len(ran.result),
         "expected_bytes": row.expected_bytes,
         "errno": ran.errno_name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -10,8 +11,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from wirecut.cli.output import error_console, out_console, print_json, print_line, say
 from wirecut.cli.stopping import terminated_as_interrupted
-from wirecut.cli.tables import findings_of, print_table, summary_of, table_as_values
+from wirecut.cli.tables import (
+    findings_of,
+    notes_of,
+    print_table,
+    summary_of,
+    table_as_values,
+)
 from wirecut.errors import MisuseError
+from wirecut.faults.fault import Fault
 from wirecut.faults.text import parse_fault
 from wirecut.trying import (
     REPLY,
@@ -22,6 +30,7 @@ from wirecut.trying import (
     TrialFailed,
     check_faults,
     find_client,
+    missing_for,
     telling_faults,
     try_faults,
 )
@@ -80,19 +89,22 @@ def try_command(  # noqa: PLR0913 - independent options, each with a default
     An error is what a fault should lead to. Findings are wrong or truncated data that the
     client took for good, a crash, and a run that hangs: then the exit code is 1.
 
+    Faults of the default list that need what is missing here are skipped, and a line says so;
+    `wirecut lab` has all of it, without root.
+
     \b
     Examples:
       wirecut try
       wirecut try --client requests --client httpx
       wirecut try --fault reset/down:40 --fault stall/request.end
       wirecut try -- curl -sS --max-time 2 {url}
+      wirecut lab -- wirecut try --fault reset/connect --client httpx
       wirecut try --json -- wget -qO- --tries=1 --timeout=2 {url}
     """  # noqa: D301 - \b keeps the lines below it as they are
     for option, seconds in (("--timeout", timeout), ("--client-timeout", client_timeout)):
         if not check_seconds(option, seconds):
             raise MisuseError(f"{option} must be > 0 seconds, got {seconds!r}")
-    faults = tuple(parse_fault(text) for text in fault or ()) or telling_faults()
-    check_faults(faults)
+    faults, skipped = _faults(fault or [])
     runners, versions = _runners(command or [], client or [], client_timeout)
     tried: list[tuple[Runner, Sequence[Row]]] = []
     try:
@@ -108,14 +120,46 @@ def try_command(  # noqa: PLR0913 - independent options, each with a default
     except TrialFailed as failed:
         raise typer.Exit(_tell_failed(failed)) from None
     if json:
-        print_json(table_as_values(tried, versions))
+        way_out = _in_the_lab(command or [], client or [])
+        print_json(table_as_values(tried, versions, skipped, way_out))
     else:
         console = out_console()
         print_line(console, _what_is_tried(runners, versions))
         print_table(console, tried)
+        for note in notes_of(tried):
+            print_line(console, note)
+        if skipped:
+            print_line(console, _what_is_skipped(skipped, command or [], client or []))
         print_line(console, summary_of(tried))
     if findings_of(tried) and not exit_zero:
         raise typer.Exit(_FINDINGS)
+
+
+def _faults(texts: list[str]) -> tuple[tuple[Fault, ...], tuple[Fault, ...]]:
+    """What to try, and what to skip: only whoever asks for a fault is told no."""
+    chosen = tuple(parse_fault(text) for text in texts)
+    if chosen:
+        check_faults(chosen)
+        return chosen, ()
+    default = telling_faults()
+    skipped = tuple(fault for fault in default if missing_for(fault))
+    return tuple(fault for fault in default if fault not in skipped), skipped
+
+
+def _what_is_skipped(skipped: Sequence[Fault], command: list[str], names: list[str]) -> str:
+    missing = dict.fromkeys(name for fault in skipped for name in missing_for(fault))
+    return (
+        f"skipped, as this needs {', '.join(missing)}: "
+        f"{', '.join(fault.text for fault in skipped)}; "
+        f"to try these too: {_in_the_lab(command, names)}"
+    )
+
+
+def _in_the_lab(command: list[str], names: list[str]) -> str:
+    """The same trial where nothing is missing."""
+    words = [word for name in names for word in ("--client", name)]
+    words += ["--", *command] if command else []
+    return shlex.join(["wirecut", "lab", "--", "wirecut", "try", *words])
 
 
 def _runners(

@@ -13,7 +13,7 @@ from wirecut.trying.outcome import (
     is_racy,
 )
 from wirecut.trying.running import ClientRun, CommandRun, Runner, TrialFailed, try_faults
-from wirecut.trying.trials import REPLY, check_faults, telling_faults
+from wirecut.trying.trials import REPLY, check_faults, missing_for, telling_faults
 
 __all__ = [
     "CLIENTS",
@@ -32,6 +32,7 @@ __all__ = [
     "describe_exception",
     "find_client",
     "is_racy",
+    "missing_for",
     "telling_faults",
     "try_faults",
 ]

@@ -96,6 +96,7 @@ class Row:
         verdict: What to think of it.
         ran: What it did.
         connections: How many connections it made; more than one if it tried again.
+        attempts: How often it tried to connect, where a fault made each try an event; else 0.
         has_struck: Whether the fault struck; a state of the address always has.
         expected_bytes: How long the whole reply is; None where it cannot be compared.
     """
@@ -104,6 +105,7 @@ class Row:
     verdict: Verdict
     ran: Ran
     connections: int
+    attempts: int
     has_struck: bool
     expected_bytes: int | None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -128,7 +129,7 @@ def try_faults(
     expected = _expected(runner, healthy, reply, timeout_seconds)
     verdict = classify(healthy.ran, expected)
     length = None if expected is None else len(expected)
-    healthy = Row(None, verdict, healthy.ran, healthy.connections, True, length)
+    healthy = dataclasses.replace(healthy, verdict=verdict, expected_bytes=length)
     if verdict is not Verdict.OK or not healthy.connections:
         raise TrialFailed(_complaint(runner, healthy, timeout_seconds), healthy)
     yield healthy
@@ -162,11 +163,18 @@ def _run_once(
         optional=True,
     ) as server:
         ran = runner.run(server, timeout_seconds)
-        connections = server.connections
-        has_struck = fault is None or fault.address_state or any(c.struck for c in connections)
+        connections, attempts = server.connections, server.attempts
+        struck = any(one.struck for one in (*connections, *attempts))
         count = len(connections)
-    length = None if expected is None else len(expected)
-    return Row(fault, classify(ran, expected), ran, count, has_struck, length)
+    return Row(
+        fault,
+        classify(ran, expected),
+        ran,
+        connections=count,
+        attempts=len(attempts),
+        has_struck=fault is None or fault.address_state or struck,
+        expected_bytes=None if expected is None else len(expected),
+    )
 
 
 def _complaint(runner: Runner, healthy: Row, timeout_seconds: float) -> str:
