@@ -9,9 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wirecut
+from tests.privileged import needs
 from wirecut.cli.app import run
 from wirecut.cli.in_python import python_form
-from wirecut.cli.knowledge import MOMENTS, NEEDS, SELECTIONS, USUAL
+from wirecut.cli.knowledge import (
+    MOMENTS,
+    PROMISES,
+    SEEN_AT_CONNECT,
+    SELECTIONS,
+    USUAL,
+    USUAL_AT_CONNECT,
+    capabilities_of,
+)
 from wirecut.faults import EFFECTS, Fault, at, every, first, parse_fault
 from wirecut.faults.at import Moment, parse_moment
 from wirecut.faults.selection import Selection, parse_selection
@@ -40,10 +49,14 @@ def test_every_effect_is_explained_from_its_own_words(
         f"default moment  {effect().at.text}",
         f"source          {effect.source}",
         f"text            {effect().text}",
-        "needs           no privileges",
     ):
         assert expected in facts
-    assert all(f"{name} (" in facts for name in NEEDS[effect])
+    (needs,) = [line for line in lines if line.startswith("needs  ")]
+    if effect().needs:
+        assert needs.partition("  ")[2].strip().startswith(f"{', '.join(effect().needs)}: ")
+    else:
+        assert needs.endswith("no privileges")
+    assert all(f"{name} (" in facts for name in capabilities_of(effect()))
     (python,) = [line for line in lines if line.startswith("Python ")]
     assert eval(python.partition("  ")[2], vars(wirecut)) == effect()  # noqa: S307 - our own
     for client, raised in USUAL[effect].items():
@@ -57,6 +70,22 @@ def test_moment_and_selection_of_the_fault_are_explained(
     assert "when            down:7: After so many bytes" in text
     assert "whom            first:2: The first N connections" in text
     assert "Stall(direction='down', at=at.down(7), on=first(2))" in text
+
+
+def test_an_event_at_connect_says_what_it_needs_and_what_the_peer_sees_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = explained(capsys, "reset/connect")
+    assert "the peer sees   ECONNRESET from connect() itself" in text
+    assert "needs           raw packets, packet filter: a privilege, or `wirecut lab" in text
+    assert "a Unix-domain socket" not in text
+    assert "Python          Reset(at=at.connect)" in text
+    assert "at connect, from a GET:" in text
+    assert "httpx: httpx.ConnectError" in text
+    assert "needs           no privileges" in explained(capsys, "refuse")
+    event = explained(capsys, "refuse/connect/first:2")
+    assert "needs           raw packets, packet filter: a privilege" in event
+    assert "held ports" not in event
 
 
 def test_a_racy_fault_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,10 +115,14 @@ def test_the_samples_are_all_kinds_there_are() -> None:
 
 def test_every_effect_has_its_needs_and_they_exist() -> None:
     known = {capability.name for capability in CAPABILITIES}
-    assert set(NEEDS) == set(USUAL) == set(EFFECTS.values())
-    assert {name for names in NEEDS.values() for name in names} <= known
+    assert set(PROMISES) == set(USUAL) == set(EFFECTS.values())
+    assert {name for names in PROMISES.values() for name in names} <= known
+    assert {name for effect in EFFECTS.values() for name in effect().needs} <= known
+    also_at_connect = {one for one in EFFECTS.values() if one.works_at_connect}
+    assert set(SEEN_AT_CONNECT) == set(USUAL_AT_CONNECT) == also_at_connect
 
 
+@needs("raw packets", "packet filter", "tcp repair")
 @pytest.mark.clients
 @pytest.mark.slow
 @pytest.mark.parametrize("client", ["http.client", "requests", "httpx", "aiohttp", "curl"])
@@ -99,24 +132,27 @@ def test_what_clients_raise_is_what_they_raise(client: str) -> None:
         if client == "curl"
         else ClientRun(find_client(client), 0.6)
     )
-    faults = [parse_fault(QUICKER.get(one().text, one().text)) for one in EFFECTS.values()]
-    rows = list(try_faults(runner, faults))[1:]
-    seen = {
-        type(row.fault): (
-            f"exit {row.ran.exit_code}"
-            if client == "curl"
-            else row.ran.raised[0].name
-            if row.ran.raised
-            else "nothing"
-        )
+    at_default = [parse_fault(QUICKER.get(one().text, one().text)) for one in EFFECTS.values()]
+    at_connect = [parse_fault(f"{word}/connect") for word in ("reset", "delay:0.01")]
+    rows = list(try_faults(runner, [*at_default, *at_connect]))[1:]
+    seen = [
+        f"exit {row.ran.exit_code}"
+        if client == "curl"
+        else row.ran.raised[0].name
+        if row.ran.raised
+        else "nothing"
         for row in rows
-    }
-    assert seen == {effect: usual[client] for effect, usual in USUAL.items()}
+    ]
+    at_both = [USUAL[type(one)] for one in at_default]
+    at_both += [USUAL_AT_CONNECT[type(one)] for one in at_connect]
+    assert {type(one) for one in at_connect} == set(USUAL_AT_CONNECT)
+    assert all(row.has_struck for row in rows)
+    assert seen == [usual[client] for usual in at_both]
 
 
 faults_with_offsets = st.builds(
     lambda effect, moment, on, optional: effect(at=moment, on=on, optional=optional),
-    st.sampled_from([effect for effect in EFFECTS.values() if not effect.address_state]),
+    st.sampled_from([effect for effect in EFFECTS.values() if not effect.connect_only]),
     st.builds(at.up, st.integers(0, 999))
     | st.builds(at.down, st.integers(0, 999))
     | st.builds(at.pattern, st.binary(min_size=1), nth=st.integers(1, 9))
@@ -139,6 +175,12 @@ def test_the_python_form_makes_the_same_fault(fault: Fault) -> None:
         "dribble:3:0.5/down:0",
         "stall:both:2/up.end",
         "close/down.end",
+        "reset/connect",
+        "delay:0.2/connect/nth:3",
+        "unreachable:net/connect/first:2",
+        "forged_reset:client/down:3",
+        "partition:both:0.5/up:3/nth:2",
+        "vanish/accept",
         "delay:0.2/accept",
     ],
 )

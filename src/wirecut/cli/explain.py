@@ -13,7 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from wirecut.cli.in_python import python_form
-from wirecut.cli.knowledge import MOMENTS, NEEDS, SELECTIONS, USUAL
+from wirecut.cli.knowledge import (
+    MOMENTS,
+    SEEN_AT_CONNECT,
+    SELECTIONS,
+    USUAL,
+    USUAL_AT_CONNECT,
+    capabilities_of,
+)
 from wirecut.cli.output import out_console, print_block, print_line
 from wirecut.faults.fault import Fault, parameter_fields
 from wirecut.faults.text import EFFECTS, parse_fault
@@ -58,28 +65,35 @@ def explain_command(
 def _facts(fault: Fault) -> Iterator[tuple[str, str]]:
     effect = type(fault)
     yield "effect", _first_line(effect)
-    yield "the peer sees", effect.peer_sees
+    also_at_connect = fault.at_connect and not fault.connect_only
+    yield "the peer sees", SEEN_AT_CONNECT[effect] if also_at_connect else effect.peer_sees
     yield "when", f"{fault.at.text}: {_first_line(type(fault.at))}"
     yield "default moment", effect().at.text
     yield "whom", f"{fault.on.text}: {_first_line(type(fault.on))}"
     if is_racy(fault):
         yield "racy", "it may arrive before the client's connect() has returned"
-    for line in _needs(effect):
+    for line in _needs(fault):
         yield "needs", line
     yield "source", effect.source
     yield "values", _values(effect)
     yield "Python", python_form(fault)
     yield "text", fault.text
-    yield "clients raise", f"at {effect().at.text}, from a GET:"
-    for client, raised in USUAL[effect].items():
+    usual = USUAL_AT_CONNECT[effect] if also_at_connect else USUAL[effect]
+    moment = fault.at if also_at_connect else effect().at
+    yield "clients raise", f"at {moment.text}, from a GET:"
+    for client, raised in usual.items():
         yield "clients raise", f"{client}: {raised}"
 
 
-def _needs(effect: type[Fault]) -> Iterator[str]:
-    yield "no privileges"
-    yield "a TCP address" if effect.tcp_only else "a TCP address or a Unix-domain socket"
+def _needs(fault: Fault) -> Iterator[str]:
+    if fault.needs:
+        yield f"{', '.join(fault.needs)}: a privilege, or `wirecut lab -- COMMAND`"
+    else:
+        yield "no privileges"
+    tcp_only = fault.tcp_only or (fault.at_connect and not fault.address_state)
+    yield "a TCP address" if tcp_only else "a TCP address or a Unix-domain socket"
     for capability in CAPABILITIES:
-        if capability.name in NEEDS[effect]:
+        if capability.name in capabilities_of(fault):
             here = (
                 "here" if available(capability.name) else f"NOT here: {capability.how_to_get}"
             )

@@ -18,7 +18,7 @@ def python_form(fault: Fault) -> str:
         for field in parameter_fields(effect)
         if (value := getattr(fault, field.name)) != field.default
     ]
-    if not fault.at_connect:
+    if not fault.connect_only:
         arguments.append(f"at={_moment(fault.at)}")
     if fault.on != EVERY:
         arguments.append(f"on={fault.on.text.replace(':', '(')})")

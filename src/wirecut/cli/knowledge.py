@@ -19,15 +19,27 @@ from wirecut.faults.dribble import Dribble
 from wirecut.faults.drop import Drop
 from wirecut.faults.duplicate import Duplicate
 from wirecut.faults.fault import Fault
+from wirecut.faults.forged_reset import ForgedReset
 from wirecut.faults.garbage import Garbage
 from wirecut.faults.half_close import HalfClose
+from wirecut.faults.partition import Partition
 from wirecut.faults.refuse import Refuse
 from wirecut.faults.reset import Reset
 from wirecut.faults.selection import Selection
 from wirecut.faults.stall import Stall
 from wirecut.faults.throttle import Throttle
+from wirecut.faults.unreachable import Unreachable
+from wirecut.faults.vanish import Vanish
 
-__all__ = ["MOMENTS", "NEEDS", "SELECTIONS", "USUAL"]
+__all__ = [
+    "MOMENTS",
+    "PROMISES",
+    "SEEN_AT_CONNECT",
+    "SELECTIONS",
+    "USUAL",
+    "USUAL_AT_CONNECT",
+    "capabilities_of",
+]
 
 MOMENTS: Final[tuple[Moment, ...]] = (
     at.connect,
@@ -46,7 +58,7 @@ SELECTIONS: Final[tuple[Selection, ...]] = (every, first(2), nth(3), exchange(2)
 
 _SENT: Final = ("exact cuts", "wait until sent as an event")
 
-NEEDS: Final[Mapping[type[Fault], tuple[str, ...]]] = {
+PROMISES: Final[Mapping[type[Fault], tuple[str, ...]]] = {
     Reset: (*_SENT, "received data survives a reset"),
     Close: (),
     HalfClose: (),
@@ -60,8 +72,25 @@ NEEDS: Final[Mapping[type[Fault], tuple[str, ...]]] = {
     Garbage: (),
     Refuse: ("held ports",),
     Blackhole: ("full backlog",),
+    Unreachable: (),
+    ForgedReset: (*_SENT, "received data survives a reset"),
+    Partition: _SENT,
+    Vanish: _SENT,
 }
-"""The capabilities without which an effect promises less, or cannot be had."""
+"""The capabilities without which an effect promises less, on top of what the fault needs."""
+
+
+def capabilities_of(fault: Fault) -> tuple[str, ...]:
+    """What it needs, and what its promise rests on; an event at connect rests on the gate."""
+    is_event = fault.at_connect and not fault.address_state
+    return (*fault.needs, *(() if is_event else PROMISES[type(fault)]))
+
+
+SEEN_AT_CONNECT: Final[Mapping[type[Fault], str]] = {
+    Reset: "ECONNRESET from connect() itself",
+    Delay: "a connect() that takes at least that much longer",
+}
+"""What the peer sees of an effect at ``connect`` that it can meet on a connection too."""
 
 _RESET: Final = {
     "http.client": "ConnectionResetError",
@@ -88,17 +117,26 @@ _BAD_START: Final = {
     "curl": "exit 1",
 }
 
+_SILENCE: Final = {
+    "http.client": "TimeoutError",
+    "requests": "requests.ReadTimeout",
+    "httpx": "httpx.ReadTimeout",
+    "aiohttp": "TimeoutError",
+    "curl": "exit 28",
+}
+_NO_CONNECTION: Final = {
+    "http.client": "OSError",
+    "requests": "requests.ConnectionError",
+    "httpx": "httpx.ConnectError",
+    "aiohttp": "aiohttp.ClientConnectorError",
+    "curl": "exit 7",
+}
+
 USUAL: Final[Mapping[type[Fault], Mapping[str, str]]] = {
     Reset: _RESET,
     Close: _ENDED,
     HalfClose: _ENDED,
-    Stall: {
-        "http.client": "TimeoutError",
-        "requests": "requests.ReadTimeout",
-        "httpx": "httpx.ReadTimeout",
-        "aiohttp": "TimeoutError",
-        "curl": "exit 28",
-    },
+    Stall: _SILENCE,
     Delay: _NOTHING,
     Throttle: _NOTHING,
     Dribble: _NOTHING,
@@ -106,13 +144,7 @@ USUAL: Final[Mapping[type[Fault], Mapping[str, str]]] = {
     Drop: _BAD_START,
     Duplicate: _BAD_START,
     Garbage: _BAD_START,
-    Refuse: {
-        "http.client": "ConnectionRefusedError",
-        "requests": "requests.ConnectionError",
-        "httpx": "httpx.ConnectError",
-        "aiohttp": "aiohttp.ClientConnectorError",
-        "curl": "exit 7",
-    },
+    Refuse: _NO_CONNECTION | {"http.client": "ConnectionRefusedError"},
     Blackhole: {
         "http.client": "TimeoutError",
         "requests": "requests.ConnectTimeout",
@@ -120,5 +152,15 @@ USUAL: Final[Mapping[type[Fault], Mapping[str, str]]] = {
         "aiohttp": "TimeoutError",
         "curl": "exit 28",
     },
+    Unreachable: _NO_CONNECTION,
+    ForgedReset: _RESET,
+    Partition: _SILENCE,
+    Vanish: _SILENCE,
 }
 """What a GET meets at the effect's default moment, with a timeout of the client's own."""
+
+USUAL_AT_CONNECT: Final[Mapping[type[Fault], Mapping[str, str]]] = {
+    Reset: _NO_CONNECTION | {"http.client": "ConnectionResetError"},
+    Delay: _NOTHING,
+}
+"""The same at ``connect``, for the effects that can be had there too."""

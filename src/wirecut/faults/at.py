@@ -51,7 +51,7 @@ _ESCAPED: Final = re.compile(r"(?:[A-Za-z0-9-]|_[0-9A-F]{2})+")
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """The client's ``connect()``: a state of the address, not an event of a connection."""
+    """The client's ``connect()`` itself, before there is a connection."""
 
     @property
     def text(self) -> str:
