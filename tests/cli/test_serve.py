@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.console import serving
+from tests.privileged import needs, without_privileges
 from tests.support import PATIENCE
 from wirecut.cli.escapes import unescape
 from wirecut.errors import MisuseError
@@ -72,6 +73,52 @@ def test_faults_are_applied_shown_and_counted() -> None:
         "reset/down:3/first:2 struck 2x",
         "close/request.end/nth:3 struck 1x",
     ]
+
+
+@needs("raw packets", "packet filter")
+def test_attempts_are_shown_as_they_come_and_counted() -> None:
+    with serving(
+        *("--reply", "x", "--fault", "refuse/connect/nth:2"),
+        *("--fault", "delay:0.01/connect/nth:1", "--fault", "reset/connect/nth:1"),
+    ) as server:
+        with pytest.raises(ConnectionResetError):
+            talk(server.port)
+        shown = [server.out.readline() for _ in range(3)]
+        assert shown[0].startswith("attempt 0 to connect from 127.0.0.1:")
+        assert shown[1:] == [
+            "attempt 0 struck by delay:0.01/connect/nth:1\n",
+            "attempt 0 struck by reset/connect/nth:1\n",
+        ]
+        with pytest.raises(ConnectionRefusedError):
+            talk(server.port)
+        assert talk(server.port, b"?") == b"x"
+        code, lines = server.stop(signal.SIGTERM)
+    assert code == 0
+    assert lines[1] == "attempt 1 struck by refuse/connect/nth:2"
+    assert lines[2].startswith("attempt 2 to connect from 127.0.0.1:")
+    assert lines[3].startswith("connection 0 from 127.0.0.1:")
+    assert lines[-4:] == [
+        "3 attempts to connect, 1 connection, 1 bytes up, 1 down",
+        "delay:0.01/connect/nth:1 struck 1x",
+        "reset/connect/nth:1 struck 1x",
+        "refuse/connect/nth:2 struck 1x",
+    ]
+
+
+@needs("raw packets", "packet filter", "tcp repair")
+def test_a_partition_that_heals_by_itself_is_shown_and_served() -> None:
+    with serving("--reply", "0123456789", "--fault", "partition:same:0.05/down:3") as server:
+        assert talk(server.port, b"?") == b"0123456789"
+        lines = server.stop(signal.SIGTERM)[1]
+    assert "connection 0 struck by partition:same:0.05/down:3 after 3 bytes down" in lines
+
+
+def test_without_privileges_what_cannot_be_served_is_one_sentence() -> None:
+    words = ["serve", "--fault", "reset/connect"]
+    ended = without_privileges(f"from wirecut.cli.app import run\nexit(run({words}))")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("wirecut: reset/connect cannot be used here: 'raw packets'")
+    assert len(ended.stderr.splitlines()) == 1
 
 
 def test_a_fault_that_never_struck_is_said_at_the_end_and_is_no_failure() -> None:

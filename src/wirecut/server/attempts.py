@@ -159,6 +159,7 @@ class Attempts:
         self.records[index] = ConnectAttempt(
             old.index, old.client, old.seconds, (*old.struck, fault)
         )
+        self._core.waiting.changed()  # also when it strikes after a delay, on a timer
 
     def _send_later(self, gate: SynGate, postponed: Postponed) -> None:
         self._later(postponed.seconds, lambda: gate.send(postponed))
