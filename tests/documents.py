@@ -13,6 +13,9 @@ Every page has a folder of its own, in which its blocks are run from the top:
     promises nothing about it.  A server that ``^C`` ends is left running until the next
     console block is done, which reaches it under the address that the page shows.
 
+A block after a line ``<!-- needs: NAME, NAME -->`` is left out where one of these capabilities
+is missing, and the page says so.
+
 In what is printed the port of a loopback address is written as ``PORT`` on both sides, and
 how white space is arranged does not count.
 """
@@ -31,9 +34,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wirecut.wire import available
+
 __all__ = ["Block", "Page", "blocks_of", "same"]
 
 _FENCE = re.compile(
+    r"(?:^ *<!-- needs: (?P<needs>[^>\n]+) -->\n\n?)?"
     r"^(?P<indent> *)```(?P<language>\w+)(?P<rest>[^\n]*)\n(?P<body>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -58,6 +64,12 @@ class Block:
     title: str
     body: str
     line: int
+    needs: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> list[str]:
+        """The capabilities it needs that are missing here."""
+        return [name for name in self.needs if not available(name)]
 
     @property
     def has_tests(self) -> bool:
@@ -80,8 +92,10 @@ def blocks_of(text: str) -> list[Block]:
         title = _TITLE.search(match["rest"])
         indent = match["indent"]
         body = re.sub(rf"^{indent}", "", match["body"], flags=re.MULTILINE)
-        line = text.count("\n", 0, match.start()) + 1
-        found.append(Block(match["language"], title[1] if title else "", body, line))
+        line = text.count("\n", 0, match.start("indent")) + 1
+        needs = tuple(match["needs"].split(", ")) if match["needs"] else ()
+        name = title[1] if title else ""
+        found.append(Block(match["language"], name, body, line, needs))
     return found
 
 
@@ -112,6 +126,7 @@ class Page:
     blocks: Sequence[Block]
     folder: Path
     problems: list[str] = field(default_factory=list)
+    left_out: list[Block] = field(default_factory=list)
     serving: Serving | None = None
 
     @property
@@ -130,7 +145,9 @@ class Page:
         }
         tests = []
         for block in self.blocks:
-            if block.language == "console":
+            if block.missing:
+                self.left_out.append(block)
+            elif block.language == "console":
                 self._console(block)
             elif block.language == "python":
                 default = f"{'test_' if block.has_tests else ''}line_{block.line}.py"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import wirecut
+from tests import documents
 from tests.documents import Block, Page, blocks_of, same
 from tools import picture, reference
 from wirecut.trying import telling_faults
@@ -36,8 +37,16 @@ def name_of(page: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=name_of)
 def test_the_examples_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
-    found = Page(name_of(page), blocks_of(page.read_text("utf-8")), tmp_path).run()
+    examples = Page(name_of(page), blocks_of(page.read_text("utf-8")), tmp_path)
+    found = examples.run()
     assert not found, "\n\n".join(found)
+    if examples.left_out:
+        missing = dict.fromkeys(name for block in examples.left_out for name in block.missing)
+        pytest.skip(
+            f"the capability {', '.join(map(repr, missing))} is missing for the examples at "
+            f"line {', '.join(str(block.line) for block in examples.left_out)}, all others "
+            "were run: run the tests under `wirecut lab -- COMMAND`"
+        )
 
 
 @pytest.mark.parametrize(
@@ -65,6 +74,24 @@ def test_control_an_example_that_does_as_it_says_is_not(tmp_path: Path) -> None:
         "```console\n$ python hello.py\n127.0.0.1:4711\n$ echo $?\n0\n$ rm -rf nothing\n```\n"
     )
     assert Page("planted", blocks_of(body), tmp_path).run() == []
+
+
+def test_an_example_is_left_out_where_what_it_needs_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = (
+        "<!-- needs: raw packets, tcp repair -->\n```python\nraise SystemExit(3)\n```\n\n"
+        "- <!-- needs: raw packets -->\n\n```python\nraise SystemExit(4)\n```\n"
+    )
+    one, other = blocks_of(body)
+    assert (one.needs, one.line, other.needs) == (("raw packets", "tcp repair"), 2, ())
+    monkeypatch.setattr(documents, "available", lambda name: name != "tcp repair")
+    page = Page("planted", [one, other], tmp_path)
+    (found,) = page.run()
+    assert "ended with 4" in found
+    assert (page.left_out, one.missing) == ([one], ["tcp repair"])
+    monkeypatch.setattr(documents, "available", lambda _: True)
+    assert len(Page("planted", [one, other], tmp_path).run()) == 2
 
 
 def test_output_is_compared_without_ports_and_with_gaps() -> None:
