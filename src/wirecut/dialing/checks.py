@@ -7,7 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from wirecut.errors import MisuseError, UnmetExpectation, WirecutError
 from wirecut.faults.at import Accept, Offset, Pattern, RequestEnd, StreamEnd
 from wirecut.faults.fault import Fault
+from wirecut.faults.forged_reset import ForgedReset
+from wirecut.faults.partition import Partition
 from wirecut.faults.selection import Every, Exchange
+from wirecut.faults.vanish import Vanish
 from wirecut.http.framing import RequestFramer
 from wirecut.wire.action import Direction
 
@@ -24,6 +27,11 @@ def check_fault(fault: Fault, address: tuple[str, int] | str) -> None:
         raise MisuseError(
             f"{fault} happens to a server's address, and a line is past it: give the fault to "
             f"the server, or let {fault.word} strike at up:0 or later"
+        )
+    if isinstance(fault, ForgedReset | Partition | Vanish):
+        raise MisuseError(
+            f"{fault} is done to a server's end of a connection, and a line is the other: give "
+            "the fault to the server"
         )
     if not isinstance(fault.on, Every | Exchange):
         raise MisuseError(

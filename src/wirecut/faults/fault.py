@@ -58,6 +58,8 @@ class Fault:
     """Whether it acts on the bytes of one direction, so that the moment must have one."""
     paces: ClassVar[bool] = False
     """Whether it stays in force to the end of the stream, and changes no byte of it."""
+    stops_arrival: ClassVar[bool] = False
+    """Whether no byte after the moment arrives, so that it cannot wait for one."""
     tcp_only: ClassVar[bool] = False
     """Whether it has no meaning on a Unix-domain socket."""
     connect_only: ClassVar[bool] = False

@@ -352,8 +352,10 @@ class Lane:
 
     def _waits(self, armed: _Armed) -> bool:
         """Whether it strikes with the byte after its place, not at the place itself."""
-        if armed.due is Due.OFFSET and (self.outbound or not armed.position):
+        if armed.due is Due.OFFSET and self.outbound:
             return True
+        if armed.due is Due.OFFSET and not armed.position:
+            return not armed.fault.stops_arrival
         return armed.due in (Due.OFFSET, Due.MARK) and armed.fault.needs_bytes
 
     def _visible(self, waiting: int) -> int:

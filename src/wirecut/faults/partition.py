@@ -11,17 +11,19 @@ Sources: RFC 9293 section 3.8.1 (retransmission), RFC 6298 (its timer), RFC 5482
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from wirecut.errors import MisuseError
 from wirecut.faults import at
-from wirecut.faults.at import Moment
+from wirecut.faults.at import Accept, Moment, Offset
 from wirecut.faults.fault import Fault
+from wirecut.faults.selection import Exchange
 from wirecut.validation import check_choice, check_seconds
-from wirecut.wire.action import Action, Direction, Hold, Sever, View, WaitUntilSent
+from wirecut.wire.action import Action, Direction, Sever, View, WaitUntilSent
 
-__all__ = ["Partition"]
+__all__ = ["Partition", "partitions_of", "up_bytes_of"]
 
 _DIRECTIONS = {"up": Direction.UP, "down": Direction.DOWN, "both": Direction.BOTH}
 
@@ -49,6 +51,7 @@ class Partition(Fault):
     )
     source: ClassVar[str] = "RFC 9293 section 3.8.1; RFC 6298; socket(7), SO_ATTACH_FILTER"
     tcp_only: ClassVar[bool] = True
+    stops_arrival: ClassVar[bool] = True
     capabilities: ClassVar[tuple[str, ...]] = ("raw packets", "packet filter", "tcp repair")
 
     def __post_init__(self) -> None:
@@ -59,10 +62,32 @@ class Partition(Fault):
                 raise MisuseError("seconds must be > 0, got 0.0; leave it out to heal by hand")
         Fault.__post_init__(self)
 
+    @property
+    def up_bytes(self) -> int | None:
+        """After how many of a connection's bytes up it cuts, if that is known beforehand."""
+        if self.direction == "down" or isinstance(self.on, Exchange):
+            return None
+        match self.at:
+            case Offset(direction=Direction.UP, count=count):
+                return count
+            case Accept():
+                return 0
+            case _:
+                return None
+
     def act(self, view: View) -> tuple[Action, ...]:
-        """Hold our side, let the kernel's hands go empty, cut."""
+        """Cut; the way down only once it is empty."""
         direction = _DIRECTIONS.get(self.direction, view.direction)
         cut = Sever(direction, self.seconds)
-        if direction is Direction.UP:
-            return (cut,)
-        return (Hold(direction & Direction.DOWN), WaitUntilSent(), cut)
+        return (cut,) if direction is Direction.UP else (WaitUntilSent(), cut)
+
+
+def partitions_of(faults: Iterable[Fault]) -> tuple[Partition, ...]:
+    """Those of the faults that are partitions."""
+    return tuple(fault for fault in faults if isinstance(fault, Partition))
+
+
+def up_bytes_of(partitions: Iterable[Partition]) -> int | None:
+    """Where the way up is cut first, if that is known beforehand."""
+    cuts = [fault.up_bytes for fault in partitions]
+    return min((cut for cut in cuts if cut is not None), default=None)

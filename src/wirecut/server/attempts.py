@@ -7,33 +7,36 @@ attempts are numbered from 1 in the order in which their first SYN came.
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from wirecut.deadline import now
 from wirecut.errors import InternalError
-from wirecut.faults.at import Offset
 from wirecut.faults.fault import Fault
 from wirecut.faults.partition import Partition
 from wirecut.server.loop import Timer
+from wirecut.server.severing import cut_ahead
 from wirecut.wire.action import (
     After,
     BlockAttempt,
-    Direction,
     DropAttempt,
     RefuseAttempt,
     ResetAttempt,
 )
+from wirecut.wire.filters import DROP_ALL, attach_filter
 from wirecut.wire.gate import Attempt, Postponed, SynGate
 from wirecut.wire.segments import Unreachable
 
 if TYPE_CHECKING:
     from wirecut.server.core import Core
 
-__all__ = ["Attempts", "ConnectAttempt", "needs_gate"]
+__all__ = ["Attempts", "ConnectAttempt"]
+
+_Client: TypeAlias = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +51,97 @@ class ConnectAttempt:
     """
 
     index: int
-    client: tuple[str, int]
+    client: _Client
     seconds: float
     struck: tuple[Fault, ...]
-
-
-def needs_gate(fault: Fault) -> bool:
-    """Whether a fault is about single attempts, or about a connection's very first bytes."""
-    return (fault.at_connect and not fault.address_state) or _cut_up(fault) is not None
 
 
 class Attempts:
     """The gate of one server, and what it has decided; under the loop's lock."""
 
-    __slots__ = ("_core", "_gate", "_timers", "records")
+    __slots__ = ("_core", "_gate", "_passed", "_timers", "records")
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._gate: SynGate | None = None
         self._timers: list[Timer] = []
+        # Who was let pass and is not accepted yet, in order, with the cut that was prepared.
+        self._passed: dict[_Client, int | None] = {}
         self.records: list[ConnectAttempt] = []
 
-    def open(self, listener: socket.socket) -> None:
-        """Put the gate in front of a listener, if a fault needs it and there is none."""
-        address = self._core.listening.address
-        wanted = any(needs_gate(fault) for fault in self._core.faults)
-        if wanted and self._gate is None and isinstance(address, tuple):
+    @property
+    def are_events(self) -> bool:
+        """Whether a fault chooses among attempts, so that all faults at connect must."""
+        return any(one.at_connect and not one.address_state for one in self._core.faults)
+
+    @property
+    def needs_gate(self) -> bool:
+        """Whether a fault is about single attempts, or about a connection's first bytes."""
+        core = self._core
+        return self.are_events or any(
+            isinstance(one, Partition) and one.up_bytes is not None
+            for one in (*core.faults, *core.behaviours.faults)
+        )
+
+    def prepare(self, listener: socket.socket) -> None:
+        """Let nobody in between the moment a socket listens and that in which it has a gate.
+
+        Who comes then is not seen, and comes again a second later.
+        """
+        if self.needs_gate:
+            attach_filter(listener, DROP_ALL)
+
+    def open(self) -> None:
+        """Put the gate in front of the listener, if a fault needs it and there is none.
+
+        Raises:
+            OSError: Out of descriptors; the address then refuses.
+        """
+        listening = self._core.listening
+        listener, address = listening.socket, listening.address
+        if listener is None or isinstance(address, str) or self._gate is not None:
+            return
+        if not self.needs_gate:
+            return
+        try:
             # Loopback or not was decided when the address was bound.
             self._gate = SynGate(listener, address, allow_remote=True)
-            self._core.loop.watch(self._gate.fileno(), selectors.EVENT_READ, self.on_event)
+        except BaseException:
+            self._core.refuse()
+            raise
+        self._core.loop.watch(self._gate.fileno(), selectors.EVENT_READ, self.on_event)
 
     def close(self) -> None:
         """Take the gate away, before its listener is closed; what is delayed is forgotten."""
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        self._passed.clear()
         if self._gate is not None:
             self._core.loop.unwatch(self._gate.fileno())
             self._gate.close()
             self._gate = None
 
-    def accepted(self, client: object) -> None:
-        """A connection was accepted, and has inherited what the gate has prepared for it."""
+    def accepted(self, sock: socket.socket, client: object, up_bytes: int | None) -> None:
+        """A connection was accepted, and has inherited what the gate has prepared for it.
+
+        Args:
+            sock: Our end.
+            client: The client's host and port.
+            up_bytes: Where its way up must be cut.  Who gives up between being let pass and
+                being accepted makes the gate miscount; it is put right here.
+        """
+        prepared = None
         if self._gate is not None and isinstance(client, tuple):
             self._gate.accepted(client)
+            if client in self._passed:
+                while (first := next(iter(self._passed))) != client:
+                    del self._passed[first]  # accepted in the order of being let pass
+                prepared = self._passed.pop(client)
+        if prepared == up_bytes:
+            return
+        with contextlib.suppress(OSError):  # it may have ended already
+            cut_ahead(sock, up_bytes)
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -105,6 +155,9 @@ class Attempts:
 
     def on_event(self, _mask: int) -> None:
         """Clients try to connect."""
+        self._guarded(self._look)
+
+    def _look(self) -> None:
         if self._gate is None:
             return
         for attempt in self._gate.attempts():
@@ -142,17 +195,9 @@ class Attempts:
                 case turn:
                     raise InternalError(f"the gate cannot execute {turn}")
             return
-        gate.let_pass(attempt, up_bytes=self._up_bytes())
-
-    def _up_bytes(self) -> int | None:
-        """Where a partition will cut the connection that this attempt becomes."""
-        number = len(self._core.records) + 1
-        cuts = [
-            cut
-            for fault in self._core.faults
-            if fault.on.selects(number) and (cut := _cut_up(fault)) is not None
-        ]
-        return min(cuts, default=None)
+        up_bytes = self._core.up_bytes(len(self._core.records) + len(self._passed))
+        self._passed[attempt.client] = up_bytes
+        gate.let_pass(attempt, up_bytes=up_bytes)
 
     def _strike(self, index: int, fault: Fault) -> None:
         old = self.records[index]
@@ -166,13 +211,13 @@ class Attempts:
 
     def _later(self, seconds: float, work: Callable[[], None]) -> None:
         self._timers = [timer for timer in self._timers if timer.callback is not None]
-        self._timers.append(self._core.loop.call_at(now() + seconds, work))
+        self._timers.append(
+            self._core.loop.call_at(now() + seconds, lambda: self._guarded(work))
+        )
 
-
-def _cut_up(fault: Fault) -> int | None:
-    """After how many bytes up a partition cuts, if that is known beforehand."""
-    if isinstance(fault, Partition) and fault.direction in ("same", "up"):
-        match fault.at:
-            case Offset(direction=Direction.UP, count=count):
-                return count
-    return None
+    def _guarded(self, work: Callable[[], object]) -> None:
+        """An exception reaches the test; never the loop."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test shall know
+            self._core.fail(error)

@@ -97,6 +97,11 @@ class Behaviours:
         """The faults among the behaviours."""
         return [one for one in (*self._given, self._last) if isinstance(one, Fault)]
 
+    def faults_of(self, index: int) -> tuple[Fault, ...]:
+        """The fault that is the behaviour of connection ``index``, if it is one."""
+        one = self._given[index] if index < len(self._given) else self._last
+        return (one,) if isinstance(one, Fault) else ()
+
     def for_connection(self, index: int) -> tuple[Machine, tuple[Fault, ...]] | None:
         """The behaviour of connection ``index``, from 0; None if there is none left."""
         if index < len(self._given):

@@ -7,7 +7,6 @@ everything runs under the loop's lock.
 from __future__ import annotations
 
 import selectors
-import socket
 from collections.abc import Callable, Iterator, Sequence
 
 from wirecut.deadline import Deadline, now
@@ -15,6 +14,7 @@ from wirecut.errors import HandlerStuck, MisuseError, UnmetExpectation
 from wirecut.faults import at
 from wirecut.faults.blackhole import Blackhole
 from wirecut.faults.fault import Fault
+from wirecut.faults.partition import partitions_of, up_bytes_of
 from wirecut.faults.plan import check_plan
 from wirecut.faults.reset import Reset
 from wirecut.faults.scan import RequestScanner
@@ -26,6 +26,7 @@ from wirecut.server.findings import unreached_behaviours, unstruck
 from wirecut.server.journal import Ended, Record, Struck
 from wirecut.server.link import Link
 from wirecut.server.loop import Loop, release
+from wirecut.server.severing import heal
 from wirecut.server.waiting import Waiting
 from wirecut.server.worker import Handling
 from wirecut.wire.action import Direction
@@ -84,7 +85,7 @@ class Core:
         self.attempts = Attempts(self)
         self.closed = False
         self.is_forked = False
-        self._behaviours = behaviours
+        self.behaviours = behaviours
         self._greeting = greeting
         self._limit = journal_limit_bytes
         self._optional = optional
@@ -94,9 +95,9 @@ class Core:
         self._started = now()
         self._is_watching = False
         with loop.lock:
+            self.open()
             loop.servers.add(self)
             _open.add(self)
-            self.open()
 
     def __repr__(self) -> str:
         return f"<TcpServer {self.listening.address!r}>"
@@ -106,14 +107,14 @@ class Core:
     def open(self) -> None:
         """Serve, or be what a fault at ``connect`` says."""
         state = next((fault for fault in self.faults if fault.address_state), None)
+        if self.attempts.are_events:
+            state = None
         if isinstance(state, Blackhole):
             self.listening.fill()
         elif state is None and self.listening.state is not ListenerState.OPEN:
-            self.listening.open()
-            listener = self.listening.socket
-            if listener is not None:
-                self.attempts.open(listener)
-                self._watch(listener)
+            self.listening.open(self.attempts.prepare)
+            self.attempts.open()
+            self._watch()
 
     def refuse(self) -> None:
         """Refuse new connections."""
@@ -142,9 +143,8 @@ class Core:
         """Add a fault for the connections to come and for those that are open."""
         check_plan([*self.faults, fault])
         self.faults.append(fault)
+        self.attempts.open()
         if fault.at_connect:
-            if self.listening.socket is not None:
-                self.attempts.open(self.listening.socket)
             return
         for link in tuple(self.links.values()):
             if fault.on.selects(link.record.index + 1):
@@ -153,19 +153,7 @@ class Core:
 
     def heal(self, index: int | None) -> None:
         """Put the cable of one connection, or of all, back."""
-        interpreters = [
-            link.interpreter
-            for link in self.links.values()
-            if index in (None, link.record.index) and link.interpreter is not None
-        ]
-        severed = [one.severed for one in interpreters if one.severed is not None]
-        for one in severed:
-            one.heal()
-        if not severed:
-            which = "no connection" if index is None else f"connection {index}"
-            raise MisuseError(
-                f"nothing to heal: {which} is {'' if index is None else 'not '}partitioned"
-            )
+        heal(tuple(self.links.values()), index)
 
     def catch_up(self) -> None:
         """Handle all that the kernel has delivered; any thread."""
@@ -196,11 +184,11 @@ class Core:
         found: list[BaseException] = [*self._errors]
         if not self._optional:
             found += self._unmet
-            found += unreached_behaviours(self._behaviours.given, self.records)
+            found += unreached_behaviours(self.behaviours.given, self.records)
             told = {fault for record in self.records for fault, _ in record.unreached}
             told |= {fault for attempt in self.attempts.records for fault in attempt.struck}
             faults = [one for one in self.faults if one not in told]
-            found += unstruck(faults, self.records, len(self.attempts.records))
+            found += unstruck(faults, self.records, self.attempts.records)
         return found
 
     def shut_down(self) -> list[BaseException]:
@@ -251,24 +239,24 @@ class Core:
                 self._cannot_accept(error)
                 return
             except Exception as error:  # noqa: BLE001 - a patched socket module must not end the loop
-                self._errors.append(error)
-                self.waiting.changed()
+                self.fail(error)
                 return
             if accepted is None:
                 return
             sock, client = accepted
             record = Record(len(self.records), client, self.seconds())
             self.records.append(record)
-            machine, faults = self._behaviours.for_connection(record.index) or self._too_many()
-            self.attempts.accepted(client)
+            machine, faults = self.behaviours.for_connection(record.index) or self._too_many()
             chosen = (
-                one
-                for one in self.faults
-                if not one.at_connect and one.on.selects(record.index + 1)
+                *faults,
+                *(
+                    one
+                    for one in self.faults
+                    if not one.at_connect and one.on.selects(record.index + 1)
+                ),
             )
-            link = self.links[record.index] = Link(
-                self, sock, record, machine, (*faults, *chosen)
-            )
+            self.attempts.accepted(sock, client, up_bytes_of(partitions_of(chosen)))
+            link = self.links[record.index] = Link(self, sock, record, machine, chosen)
             if isinstance(machine, Handling):
                 machine.attach(link)
                 self._handlings.add(machine)
@@ -289,18 +277,17 @@ class Core:
                 )
             )
             self.waiting.changed()
-        self._leave_open()
+        self._unwatch()
         self.loop.call_at(now() + _ACCEPT_AGAIN_SECONDS, self._accept_again)
 
     def _accept_again(self) -> None:
-        listener = self.listening.socket
-        if listener is not None and not self.is_forked:
-            self._watch(listener)
+        if self.listening.socket is not None and not self.is_forked:
+            self._watch()
             self.on_event(0)
 
     def _too_many(self) -> tuple[Machine, tuple[Fault, ...]]:
         """No behaviour is left: reset the connection, and fail the test."""
-        given = self._behaviours.given
+        given = self.behaviours.given
         self._errors.append(
             UnmetExpectation(
                 f"connection {len(self.records) - 1} came, but only {given} behaviours were "
@@ -340,8 +327,17 @@ class Core:
     def report(self, error: BaseException, record: Record) -> None:
         """Something failed that the test must know of."""
         error.add_note(f"on connection {record.index} of {self!r}")
+        self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Something failed that the test must know of, on no connection."""
         self._errors.append(error)
         self.waiting.changed()
+
+    def up_bytes(self, index: int) -> int | None:
+        """Where the way up of a connection to come is cut first, if known beforehand."""
+        faults = [one for one in self.faults if one.on.selects(index + 1)]
+        return up_bytes_of(partitions_of([*self.behaviours.faults_of(index), *faults]))
 
     def ended(self, link: Link, machine: Machine | None, ended: Ended, reason: str) -> None:
         """A connection gives up its socket."""
@@ -386,12 +382,16 @@ class Core:
 
     def _leave_open(self) -> None:
         self.attempts.close()
+        self._unwatch()
+
+    def _unwatch(self) -> None:
         listener = self.listening.socket
         if listener is not None and self._is_watching:
             self._is_watching = False
             self.loop.unwatch(listener.fileno())
 
-    def _watch(self, listener: socket.socket) -> None:
-        if not self._is_watching:
+    def _watch(self) -> None:
+        listener = self.listening.socket
+        if listener is not None and not self._is_watching:
             self._is_watching = True
             self.loop.watch(listener.fileno(), selectors.EVENT_READ, self.on_event)

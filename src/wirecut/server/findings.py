@@ -9,6 +9,7 @@ from wirecut.faults.at import Offset, Pattern, RequestEnd, StreamEnd
 from wirecut.faults.fault import Fault
 from wirecut.faults.selection import Exchange
 from wirecut.http.framing import RequestFramer
+from wirecut.server.attempts import ConnectAttempt
 from wirecut.server.journal import Ended, Record
 from wirecut.wire.action import Direction
 
@@ -18,7 +19,9 @@ _SHOWN = 3
 
 
 def unstruck(
-    faults: Iterable[Fault], records: Sequence[Record], attempts: int = 0
+    faults: Iterable[Fault],
+    records: Sequence[Record],
+    attempts: Sequence[ConnectAttempt] = (),
 ) -> list[UnmetExpectation]:
     """A finding for each fault that should have struck and did not.
 
@@ -31,7 +34,7 @@ def unstruck(
     return [
         UnmetExpectation(
             f"{fault} never struck: "
-            + (_why_no_attempt(attempts) if fault.at_connect else _why(fault, records))
+            + (_why_no_attempt(fault, attempts) if fault.at_connect else _why(fault, records))
         )
         for fault in dict.fromkeys(faults)
         if not fault.optional and not fault.address_state and fault not in struck
@@ -61,9 +64,14 @@ def raise_findings(server: str, errors: Sequence[BaseException]) -> None:
     raise BaseExceptionGroup(f"{server}: {len(errors)} findings", list(errors))
 
 
-def _why_no_attempt(attempts: int) -> str:
-    verb = "was" if attempts == 1 else "were"
-    return f"only {_times(attempts, 'attempt')} to connect {verb} made"
+def _why_no_attempt(fault: Fault, attempts: Sequence[ConnectAttempt]) -> str:
+    selected = [one for one in attempts if fault.on.selects(one.index + 1)]
+    if not selected:
+        verb = "was" if len(attempts) == 1 else "were"
+        return f"only {_times(len(attempts), 'attempt')} to connect {verb} made"
+    *_, last = (None, *selected[0].struck)
+    why = f"was struck by {last}" if last is not None else "came before it was added"
+    return f"attempt {selected[0].index} to connect {why}"
 
 
 def _why(fault: Fault, records: Sequence[Record]) -> str:

@@ -18,9 +18,10 @@ from wirecut.errors import CapabilityMissing, InternalError
 from wirecut.faults.breaker import Breaker
 from wirecut.faults.fault import Fault
 from wirecut.faults.lane import Due, Lane
+from wirecut.faults.partition import Partition, partitions_of
 from wirecut.server.journal import Ended, Record, Struck
 from wirecut.server.loop import Timer
-from wirecut.server.severing import Severed, forge_reset
+from wirecut.server.severing import Severed, cut_added, forge_reset
 from wirecut.wire.action import (
     Abort,
     Action,
@@ -66,11 +67,13 @@ class Interpreter:
         "_timers",
         "_waiting",
         "closing",
+        "partitions",
         "severed",
     )
 
     def __init__(self, link: Link, faults: Sequence[Fault]) -> None:
         self._link = link
+        self.partitions = partitions_of(faults)
         self.closing = False
         self._said: bytearray | None = None
         self._hold_up = self._hold_down = 0.0
@@ -118,6 +121,9 @@ class Interpreter:
     def add(self, fault: Fault) -> None:
         """Place a fault."""
         self._need_breaker().add(fault)
+        if isinstance(fault, Partition):
+            self.partitions = (*self.partitions, fault)
+            cut_added(self._link)
 
     @property
     def said(self) -> int:
@@ -136,7 +142,8 @@ class Interpreter:
 
     def holds_for_ever(self, direction: Direction) -> bool:
         """Whether nothing will pass in this direction again."""
-        return (self._hold_up if direction is Direction.UP else self._hold_down) == math.inf
+        until = self._hold_up if direction is Direction.UP else self._hold_down
+        return until == math.inf or self._is_severed(direction)
 
     def reads(self, behaviour_reads: bool) -> bool:  # noqa: FBT001 - "whether" in both
         """Whether input shall be announced, given whether the behaviour would take it."""
@@ -145,11 +152,6 @@ class Interpreter:
         if self._breaker is None or self._is_held(Direction.UP):
             return False
         return behaviour_reads and self._breaker.up not in self._busy
-
-    def healed(self, direction: Direction) -> None:
-        """Packets pass again after a partition."""
-        self.severed = None
-        self._hold_down = 0.0 if Direction.DOWN in direction else self._hold_down
 
     def write_down(self, record: Record) -> None:
         """Leave in the journal what is known of the exchanges."""
@@ -260,7 +262,8 @@ class Interpreter:
             case DieSilently():
                 link.end(Ended.VANISHED, "struck")
             case Sever(direction=direction, seconds=seconds):
-                self.severed = Severed(link, direction, seconds)
+                self.severed = self.severed or Severed(link)
+                self.severed.cut(direction, seconds)
             case _:
                 raise InternalError(f"the loop cannot execute {action}")
 
@@ -322,14 +325,17 @@ class Interpreter:
 
         What a strike has still to do is part of it and must not be lost.
         """
-        if not breaker.up.in_strike and not breaker.down.in_strike:
+        if not (breaker.up.in_strike or breaker.down.in_strike or self.severed):
             self.write_down(self._link.record)
             self._breaker = self._said = None
             self._link.silence()
 
     def _is_held(self, direction: Direction) -> bool:
         until = self._hold_up if direction is Direction.UP else self._hold_down
-        return until > 0.0 and until > now()
+        return (until > 0.0 and until > now()) or self._is_severed(direction)
+
+    def _is_severed(self, direction: Direction) -> bool:
+        return self.severed is not None and direction in self.severed.direction
 
     def _later(self, seconds: float, lane: Lane, *, give_up: bool = False) -> None:
         def go_on() -> None:

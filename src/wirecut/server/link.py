@@ -21,6 +21,7 @@ from wirecut.script.machine import Fail, Finish, Machine, Output, Say, Silent, S
 from wirecut.server.interpreter import Interpreter
 from wirecut.server.journal import Ended, Record
 from wirecut.server.loop import Timer
+from wirecut.server.severing import uncut
 from wirecut.wire.action import Direction
 from wirecut.wire.closing import abort, close_now, shut_down_writing
 from wirecut.wire.kernel import TcpState, bytes_unsent, notify_when_all_sent, tcp_state
@@ -147,6 +148,7 @@ class Link:
         if not resets and not delivers:
             with contextlib.suppress(CapabilityMissing, OSError):
                 resets = bytes_unsent(sock) > 0
+        uncut(self)
         self._forget(ended, reason)
         if ended is Ended.VANISHED:
             die_silently(sock)

@@ -7,13 +7,18 @@ told then if the machine cannot do it.  Runs under the loop's lock.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wirecut.errors import InternalError
+from wirecut.errors import InternalError, MisuseError
+from wirecut.faults.partition import up_bytes_of
 from wirecut.server.journal import Ended
 from wirecut.server.loop import Timer
 from wirecut.wire.action import Direction
+from wirecut.wire.filters import detach_filter
+from wirecut.wire.kernel import TcpState, tcp_state
 from wirecut.wire.packets import RawSocket, open_raw
 from wirecut.wire.partition import Partition
 from wirecut.wire.tearing import tear
@@ -21,46 +26,146 @@ from wirecut.wire.tearing import tear
 if TYPE_CHECKING:
     from wirecut.server.link import Link
 
-__all__ = ["Severed", "forge_reset"]
+__all__ = ["Severed", "cut_added", "cut_ahead", "forge_reset", "heal", "uncut"]
+
+
+@dataclass(eq=False, slots=True)
+class _Cut:
+    """One cable that was pulled: what it carried, and when it is put back by itself."""
+
+    direction: Direction
+    up_bytes: int
+    timer: Timer | None = None
 
 
 class Severed:
-    """A connection whose cable is pulled, until it is healed."""
+    """What of one connection is cut; each cut lasts until its time or until all is healed."""
 
-    __slots__ = ("_direction", "_link", "_partition", "_timer")
+    __slots__ = ("_cuts", "_link", "_partition")
 
-    def __init__(self, link: Link, direction: Direction, seconds: float | None) -> None:
+    def __init__(self, link: Link) -> None:
         self._link = link
-        self._direction = direction
-        self._timer: Timer | None = None
+        self._cuts: list[_Cut] = []
         self._partition: Partition | None = None
+
+    @property
+    def direction(self) -> Direction:
+        """All directions that are cut."""
+        found = Direction(0)
+        for cut in self._cuts:
+            found |= cut.direction
+        return found
+
+    def cut(self, direction: Direction, seconds: float | None) -> None:
+        """Let no packet through in ``direction``."""
+        link = self._link
         if link.sock is None:
             return
-        self._partition = Partition(link.sock)
         # Upstream the bytes that were read have passed, and not one more shall.
-        up_bytes = link.record.count(Direction.UP) if direction is Direction.UP else None
-        self._partition.cut(direction, up_bytes=up_bytes)
-        if seconds is not None:
-            self._timer = link.later(seconds, self.heal)
+        one = _Cut(direction, link.record.count(Direction.UP))
+        self._cuts.append(one)
+        with _unless_ended(link):
+            if self._partition is None:
+                self._partition = Partition(link.sock)
+            self._apply(self._partition)
+        if seconds is not None and link.sock is not None:
+            one.timer = link.later(seconds, lambda: self._heal([one]))
 
     def heal(self) -> None:
-        """Put the cable back; both ends are kicked, so that they repeat what was lost."""
-        if self._timer is not None:
-            self._timer.cancel()
-        link, partition, self._partition = self._link, self._partition, None
+        """Put all cables back."""
+        self._heal(self._cuts)
+
+    def _heal(self, cuts: list[_Cut]) -> None:
+        """Put cables back; with the last one both ends are kicked, to repeat what was lost."""
+        for cut in tuple(cuts):
+            if cut.timer is not None:
+                cut.timer.cancel()
+            self._cuts.remove(cut)
+        link, partition = self._link, self._partition
         if partition is None or link.sock is None or link.interpreter is None:
             return
-        with _raw(link) as raw:
-            partition.heal(raw)
-        link.interpreter.healed(self._direction)
+        with _unless_ended(link):
+            if self._cuts:
+                self._apply(partition)
+            else:
+                with _raw(link) as raw:
+                    partition.heal(raw, up_bytes=_next_cut(link))
+        if link.interpreter is not None and not self._cuts:
+            link.interpreter.severed = None
         link.pump()
+
+    def _apply(self, partition: Partition) -> None:
+        if Direction.DOWN in self.direction:
+            partition.cut(Direction.DOWN)
+        else:
+            partition.cut(Direction.UP, up_bytes=min(cut.up_bytes for cut in self._cuts))
+
+
+def heal(links: Iterable[Link], index: int | None) -> None:
+    """Put the cables of one connection, or of all, back.
+
+    Raises:
+        MisuseError: Nothing is cut.
+    """
+    chosen = [link.interpreter for link in links if index in (None, link.record.index)]
+    severed = [one.severed for one in chosen if one is not None and one.severed is not None]
+    for one in severed:
+        one.heal()
+    if not severed:
+        which = "no connection is" if index is None else f"connection {index} is not"
+        raise MisuseError(f"nothing to heal: {which} partitioned")
+
+
+def cut_added(link: Link) -> None:
+    """A fault was added to an open connection: see to it that it can cut at its byte."""
+    ahead = _next_cut(link)
+    if ahead is not None and link.sock is not None and not _is_severed(link):
+        with _unless_ended(link):
+            cut_ahead(link.sock, ahead)
+
+
+def uncut(link: Link) -> None:
+    """Right before the end of a connection: what comes later must meet the end, not a cut.
+
+    Otherwise the kernel would wait for long for answers that do not get through.
+    """
+    if link.sock is not None and (_is_severed(link) or _next_cut(link) is not None):
+        detach_filter(link.sock)
+
+
+def _is_severed(link: Link) -> bool:
+    return link.interpreter is not None and link.interpreter.severed is not None
+
+
+def _next_cut(link: Link) -> int | None:
+    """After how many bytes up a partition that has not struck will cut."""
+    if link.interpreter is None:
+        return None
+    struck = link.record.struck
+    return up_bytes_of(
+        fault
+        for fault in link.interpreter.partitions
+        if all(fault != one.fault for one in struck)
+    )
+
+
+def cut_ahead(sock: socket.socket, up_bytes: int | None) -> None:
+    """Cut the way up of a connection beforehand, or make sure that it is not cut.
+
+    Raises:
+        OSError: The connection has ended.
+    """
+    if up_bytes is None:
+        detach_filter(sock)
+    else:
+        Partition(sock).cut(Direction.UP, up_bytes=up_bytes)
 
 
 def forge_reset(link: Link, *, both: bool) -> None:
     """Reset a connection by segments that neither end has sent."""
     if link.sock is None:
         return
-    with _raw(link) as raw:
+    with _unless_ended(link), _raw(link) as raw:
         tear(link.sock, raw, both=both)
     if both:
         link.end(Ended.RESET_BY_THIRD_PARTY, "reset")
@@ -77,3 +182,14 @@ def _raw(link: Link) -> Iterator[RawSocket]:
         yield raw
     finally:
         raw.close()
+
+
+@contextlib.contextmanager
+def _unless_ended(link: Link) -> Iterator[None]:
+    """A connection that the client has reset meanwhile has no numbers, and nothing to cut."""
+    try:
+        yield
+    except OSError:
+        if link.sock is None or tcp_state(link.sock) is not TcpState.CLOSE:
+            raise
+        link.end(Ended.RESET_BY_CLIENT, "reset")

@@ -26,11 +26,15 @@ import errno
 import os
 import socket
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from wirecut.errors import CapabilityMissing, MisuseError
 
-__all__ = ["KeptPath", "KeptPort", "new_socket"]
+__all__ = ["KeptPath", "KeptPort", "Prepare", "new_socket"]
+
+Prepare: TypeAlias = Callable[[socket.socket], object]
+"""What is done to a bound socket right before it listens."""
 
 # Given at creation it costs no further system call.
 _SOCK_NONBLOCK: Final[int] = getattr(socket, "SOCK_NONBLOCK", 0)
@@ -89,7 +93,7 @@ class KeptPort:
         """Where this machine reaches the port: "any address" is not one to connect to."""
         return _LOOPBACK_OF.get(self._host, self._host), self.port
 
-    def listener(self, backlog: int) -> socket.socket:
+    def listener(self, backlog: int, prepare: Prepare | None = None) -> socket.socket:
         """A new socket that listens on the port, for the caller to release."""
         if self._holder is not None:
             if _HOLDS_PORTS:
@@ -97,7 +101,7 @@ class KeptPort:
             else:
                 self._holder.close()
                 self._holder = None
-        return self._bind(reuse=True, backlog=backlog)
+        return self._bind(reuse=True, backlog=backlog, prepare=prepare)
 
     def release(self, listener: socket.socket) -> None:
         """Close a listener and keep the port."""
@@ -132,7 +136,9 @@ class KeptPort:
             _set_reuse(holder, on=False)
         self._holder = holder
 
-    def _bind(self, *, reuse: bool, backlog: int | None = None) -> socket.socket:
+    def _bind(
+        self, *, reuse: bool, backlog: int | None = None, prepare: Prepare | None = None
+    ) -> socket.socket:
         sock = None
         try:
             sock = new_socket(self.family)
@@ -145,6 +151,8 @@ class KeptPort:
                     size = self._receive_buffer_bytes
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
                     _announce_small_segments(sock)
+                if prepare is not None:
+                    prepare(sock)
                 sock.listen(backlog)
         except OSError as error:
             if sock is not None:
@@ -192,8 +200,9 @@ class KeptPath:
         self._bound: socket.socket | None = self._bind(path)
         self._file = _identity(path)
 
-    def listener(self, backlog: int) -> socket.socket:
+    def listener(self, backlog: int, prepare: Prepare | None = None) -> socket.socket:
         """A socket that listens on the path, for the caller to release."""
+        del prepare  # what is prepared is TCP's
         if self._bound is not None:
             sock, self._bound = self._bound, None
             sock.listen(backlog)

@@ -35,7 +35,7 @@ from wirecut.deadline import DEFAULT_PATIENCE_SECONDS, Deadline
 from wirecut.errors import MisuseError
 from wirecut.validation import check_count
 from wirecut.wire.closing import abort
-from wirecut.wire.keeping import KeptPath, KeptPort, new_socket
+from wirecut.wire.keeping import KeptPath, KeptPort, Prepare, new_socket
 from wirecut.wire.kernel import require
 from wirecut.wire.stream import wait_until_readable
 
@@ -169,11 +169,14 @@ class Listening:
             except ConnectionAbortedError:  # reset while it waited; Linux does not tell
                 continue
 
-    def open(self) -> None:
+    def open(self, prepare: Prepare | None = None) -> None:
         """Let clients in; if open already, nothing happens.
 
         From FULL the same socket goes on, so no client is refused in between, and the
         filler is gone before anybody could accept it.
+
+        Args:
+            prepare: Called with a new TCP socket right before it listens.
 
         Raises:
             MisuseError: It is closed; or another program has taken the port, where ports
@@ -182,7 +185,7 @@ class Listening:
         self._require_not_closed()
         if self._state is ListenerState.FULL:
             self._remove_filler()
-        self._listen(self._backlog)
+        self._listen(self._backlog, prepare)
         self._state = ListenerState.OPEN
 
     def refuse(self) -> None:
@@ -269,9 +272,9 @@ class Listening:
         if self._state is ListenerState.CLOSED:
             raise MisuseError(f"the address {self._address!r} was closed: make a new one")
 
-    def _listen(self, backlog: int) -> _Socket:
+    def _listen(self, backlog: int, prepare: Prepare | None = None) -> _Socket:
         if self._socket is None:
-            self._socket = self._place.listener(backlog)
+            self._socket = self._place.listener(backlog, prepare)
         else:
             self._socket.listen(backlog)
         return self._socket

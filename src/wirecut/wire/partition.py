@@ -117,15 +117,19 @@ class Partition:
             number = sequence_after(self._first, check_count("up_bytes", up_bytes))
         attach_filter(self._sock, drop_from(number))
 
-    def heal(self, raw: RawSocket | None = None) -> None:
+    def heal(self, raw: RawSocket | None = None, *, up_bytes: int | None = None) -> None:
         """Let everything through again; if nothing is cut, nothing happens.
 
         Args:
             raw: If given, a raw socket of the connection's family: both ends are kicked, so
                 that they repeat what is unacknowledged at once, or, in the first 0.2 s
                 after they last did, by then.
+            up_bytes: If given, where the way up is cut next; as for :meth:`cut`.
         """
-        detach_filter(self._sock)
+        if up_bytes is None:
+            detach_filter(self._sock)
+        else:
+            self.cut(Direction.UP, up_bytes=up_bytes)
         if raw is not None:
             for kick in self.kicks():
                 raw.send(*(kick for _ in range(_KICKS)))
