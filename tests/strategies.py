@@ -39,6 +39,20 @@ arguments: dict[str, st.SearchStrategy[dict[str, object]]] = {
     ),
     "refuse": st.just({}),
     "blackhole": st.just({}),
+    "unreachable": st.fixed_dictionaries(
+        {}, optional={"why": st.sampled_from(["host", "net", "prohibited", "port"])}
+    ),
+    "forged_reset": st.fixed_dictionaries(
+        {}, optional={"ends_told": st.sampled_from(["both", "client"])}
+    ),
+    "partition": st.fixed_dictionaries(
+        {},
+        optional={
+            "direction": st.sampled_from(["same", "up", "down", "both"]),
+            "seconds": st.none() | seconds.filter(bool),
+        },
+    ),
+    "vanish": st.just({}),
 }
 """The values of every effect, by its word."""
 

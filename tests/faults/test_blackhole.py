@@ -11,14 +11,14 @@ from tests.lanes import view
 from tests.seeing import REPLY, seen_by_client
 from wirecut import Blackhole, End, MisuseError, Observation, at
 from wirecut.wire import available
-from wirecut.wire.action import Direction
+from wirecut.wire.action import Direction, DropAttempt
 
 
 @pytest.mark.pure
 def test_what_it_is() -> None:
     assert Blackhole() == Blackhole(at=at.connect)
     assert Blackhole.word == "blackhole"
-    assert Blackhole.address_state
+    assert Blackhole().address_state
     assert Blackhole.tcp_only
     assert Blackhole().ends(Direction.UP) is Direction.BOTH
     assert not (Blackhole.acts_on_bytes)
@@ -26,6 +26,14 @@ def test_what_it_is() -> None:
     assert not (Blackhole.paces)
     assert "no answer" in Blackhole.peer_sees
     assert "listen(2)" in Blackhole.source
+
+
+@pytest.mark.pure
+def test_for_every_attempt_it_is_a_state_and_for_some_an_event_that_needs_a_gate() -> None:
+    assert Blackhole().needs == ()
+    assert not Blackhole(on=wirecut.nth(2)).address_state
+    assert Blackhole(on=wirecut.nth(2)).needs == ("raw packets", "packet filter")
+    assert Blackhole().turn() == DropAttempt()
 
 
 @pytest.mark.pure
@@ -41,14 +49,6 @@ def test_there_is_nothing_to_do_on_a_connection() -> None:
         (
             {"at": at.down(1)},
             "blackhole happens at connect, got down:1; write blackhole/connect",
-        ),
-        (
-            {"on": wirecut.nth(2)},
-            (
-                "blackhole/connect is a state of the address and strikes every "
-                "connection, got nth:2; switch it at run time with server.refusing(), "
-                "server.stop() and server.start()"
-            ),
         ),
     ],
 )

@@ -36,7 +36,7 @@ def test_what_it_is() -> None:
     assert not (Close.needs_bytes)
     assert not (Close.paces)
     assert not (Close.tcp_only)
-    assert not Close.address_state
+    assert not Close().address_state
     assert "end-of-file" in Close.peer_sees
     assert "RFC 9293" in Close.source
 

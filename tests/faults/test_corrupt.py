@@ -55,7 +55,7 @@ def test_what_it_is() -> None:
     assert Corrupt.needs_bytes
     assert not (Corrupt.paces)
     assert not (Corrupt.tcp_only)
-    assert not (Corrupt.address_state)
+    assert not (Corrupt().address_state)
     assert "wrong" in Corrupt.peer_sees
     assert "checksum" in Corrupt.source
 

@@ -7,7 +7,7 @@ import pytest
 from tests.lanes import drive, view
 from tests.seeing import REPLY, seen_by_client
 from wirecut import Deadline, Delay, End, MisuseError, Observation, at
-from wirecut.wire.action import Direction, Hold
+from wirecut.wire.action import After, Direction, Hold
 
 
 @pytest.mark.pure
@@ -26,7 +26,7 @@ def test_what_it_is() -> None:
     assert not (Delay.needs_bytes)
     assert not (Delay.paces)
     assert not (Delay.tcp_only)
-    assert not Delay.address_state
+    assert not Delay().address_state
     assert isinstance(Delay(2).seconds, float)
     assert "pause" in Delay.peer_sees
     assert "RFC 9293" in Delay.source
@@ -40,14 +40,6 @@ def test_what_it_is() -> None:
         ({"seconds": float("nan")}, "seconds must be a number of seconds, got nan"),
         ({"seconds": float("inf")}, "seconds must be finite, got inf"),
         ({"seconds": True}, "seconds must be a number of seconds, got True"),
-        (
-            {"at": at.connect},
-            (
-                "delay needs a connection, and at connect there is none yet; the "
-                "faults at connect are refuse and blackhole, the earliest moment for delay is "
-                "accept"
-            ),
-        ),
     ],
 )
 def test_a_value_out_of_its_range_is_one_sentence(
@@ -56,6 +48,16 @@ def test_a_value_out_of_its_range_is_one_sentence(
     with pytest.raises(MisuseError) as raised:
         Delay(**arguments)  # type: ignore[arg-type] # wrong on purpose
     assert str(raised.value) == message
+
+
+@pytest.mark.pure
+def test_at_connect_it_is_an_event_that_needs_a_gate() -> None:
+    fault = Delay(0.5, at=at.connect)
+    assert not fault.address_state
+    assert fault.needs == ("raw packets", "packet filter")
+    assert Delay(0.5).needs == ()
+    assert fault.turn() == After(0.5)
+    assert fault.ends(Direction.DOWN) is None
 
 
 @pytest.mark.pure

@@ -47,7 +47,7 @@ def test_what_it_is() -> None:
     assert Dribble.needs_bytes
     assert Dribble.paces
     assert not (Dribble.tcp_only)
-    assert not (Dribble.address_state)
+    assert not (Dribble().address_state)
     assert isinstance(Dribble(1, 2).seconds, float)
     assert "pieces" in Dribble.peer_sees
     assert "RFC 9293" in Dribble.source

@@ -37,7 +37,7 @@ def test_what_it_is() -> None:
     assert Drop.needs_bytes
     assert not (Drop.paces)
     assert not (Drop.tcp_only)
-    assert not (Drop.address_state)
+    assert not (Drop().address_state)
     assert "missing" in Drop.peer_sees
     assert "RFC 9293" in Drop.source
 

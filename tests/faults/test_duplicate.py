@@ -41,7 +41,7 @@ def test_what_it_is() -> None:
     assert Duplicate.needs_bytes
     assert not (Duplicate.paces)
     assert not (Duplicate.tcp_only)
-    assert not (Duplicate.address_state)
+    assert not (Duplicate().address_state)
     assert "repeated" in Duplicate.peer_sees
     assert "RFC 9293" in Duplicate.source
 

@@ -42,7 +42,7 @@ def test_what_it_is() -> None:
     assert not (Garbage.needs_bytes)
     assert not (Garbage.paces)
     assert not (Garbage.tcp_only)
-    assert not Garbage.address_state
+    assert not Garbage().address_state
     assert "noise" in Garbage.peer_sees
     assert "RFC 9112" in Garbage.source
 

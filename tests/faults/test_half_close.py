@@ -34,7 +34,7 @@ def test_what_it_is() -> None:
     assert not (HalfClose.needs_bytes)
     assert not (HalfClose.paces)
     assert not (HalfClose.tcp_only)
-    assert not (HalfClose.address_state)
+    assert not (HalfClose().address_state)
     assert "still read" in HalfClose.peer_sees
     assert "SHUT_WR" in HalfClose.source
 

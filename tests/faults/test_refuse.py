@@ -10,14 +10,14 @@ import wirecut
 from tests.lanes import view
 from tests.seeing import REPLY, seen_by_client
 from wirecut import End, MisuseError, Observation, Refuse, at
-from wirecut.wire.action import Direction
+from wirecut.wire.action import Direction, RefuseAttempt
 
 
 @pytest.mark.pure
 def test_what_it_is() -> None:
     assert Refuse() == Refuse(at=at.connect)
     assert Refuse.word == "refuse"
-    assert Refuse.address_state
+    assert Refuse().address_state
     assert Refuse().ends(Direction.UP) is Direction.BOTH
     assert not (Refuse.acts_on_bytes)
     assert not (Refuse.needs_bytes)
@@ -25,6 +25,14 @@ def test_what_it_is() -> None:
     assert not (Refuse.tcp_only)
     assert "ECONNREFUSED" in Refuse.peer_sees
     assert "RFC 9293" in Refuse.source
+
+
+@pytest.mark.pure
+def test_for_every_attempt_it_is_a_state_and_for_some_an_event_that_needs_a_gate() -> None:
+    assert Refuse().needs == ()
+    assert not Refuse(on=wirecut.first(2)).address_state
+    assert Refuse(on=wirecut.first(2)).needs == ("raw packets", "packet filter")
+    assert Refuse().turn() == RefuseAttempt()
 
 
 @pytest.mark.pure
@@ -39,11 +47,10 @@ def test_there_is_nothing_to_do_on_a_connection() -> None:
     [
         ({"at": at.accept}, "refuse happens at connect, got accept; write refuse/connect"),
         (
-            {"on": wirecut.first(2)},
+            {"on": wirecut.exchange(2)},
             (
-                "refuse/connect is a state of the address and strikes every "
-                "connection, got first:2; switch it at run time with server.refusing(), "
-                "server.stop() and server.start()"
+                "exchange:2 goes with a moment inside an exchange (up:N, down:N, pattern, "
+                "request.end), not with connect"
             ),
         ),
     ],

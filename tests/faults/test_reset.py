@@ -35,7 +35,7 @@ def test_what_it_is() -> None:
     assert not (Reset.acts_on_bytes)
     assert not (Reset.needs_bytes)
     assert not (Reset.paces)
-    assert not (Reset.address_state)
+    assert not (Reset().address_state)
     assert "ECONNRESET" in Reset.peer_sees
     assert "RFC 9293" in Reset.source
 

@@ -39,7 +39,7 @@ def test_what_it_is() -> None:
     assert not (Stall.needs_bytes)
     assert not (Stall.paces)
     assert not (Stall.tcp_only)
-    assert not Stall.address_state
+    assert not Stall().address_state
     assert isinstance(Stall("up", 2).seconds, float)
     assert "silence" in Stall.peer_sees
     assert "RFC 9293" in Stall.source
@@ -57,8 +57,8 @@ def test_what_it_is() -> None:
             {"at": at.connect},
             (
                 "stall needs a connection, and at connect there is none yet; the "
-                "faults at connect are refuse and blackhole, the earliest moment for stall is "
-                "accept"
+                "faults at connect are refuse, blackhole, unreachable, reset and delay, and "
+                "the earliest moment for stall is accept"
             ),
         ),
     ],

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.pure
 
 ALL_WORDS = (
     "reset, close, half_close, stall, delay, throttle, dribble, corrupt, drop, duplicate, "
-    "garbage, refuse, blackhole"
+    "garbage, refuse, blackhole, unreachable, forged_reset, partition, vanish"
 )
 ALL_MOMENTS = (
     "one of connect, accept, up:N, down:N, up.end, down.end, pattern:up:TEXT, "
@@ -159,11 +159,11 @@ def test_values_that_are_defaults_are_left_out_at_the_end(fault: Fault, text: st
         ("stall:left", "direction must be one of both, up, down, got 'left'"),
         ("stall:up:0", "seconds must be > 0, or None for ever, got 0.0"),
         (
-            "reset/connect",
+            "close/connect",
             (
-                "reset needs a connection, and at connect there is none yet; the "
-                "faults at connect are refuse and blackhole, the earliest moment for reset is "
-                "accept"
+                "close needs a connection, and at connect there is none yet; the faults at "
+                "connect are refuse, blackhole, unreachable, reset and delay, and the earliest "
+                "moment for close is accept"
             ),
         ),
         ("refuse/accept", "refuse happens at connect, got accept; write refuse/connect"),

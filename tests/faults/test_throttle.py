@@ -50,7 +50,7 @@ def test_what_it_is() -> None:
     assert Throttle.needs_bytes
     assert Throttle.paces
     assert not (Throttle.tcp_only)
-    assert not (Throttle.address_state)
+    assert not (Throttle().address_state)
     assert "rate" in Throttle.peer_sees
     assert "RFC 6349" in Throttle.source
 

@@ -186,7 +186,7 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     ({"faults": "reset/upp:1"}, "unknown moment 'upp:1'"),
     ({"faults": "reset/up:-1"}, "unknown moment 'up:-1'"),
     ({"faults": "reset/up:1/third"}, "unknown selection 'third'"),
-    ({"faults": "reset/connect"}, "at connect there is none yet"),
+    ({"faults": "close/connect"}, "at connect there is none yet"),
     ({"behaviour": b"abc", "faults": "reset/down:4"}, "the reply is 3 bytes long"),
     ({"faults": ["reset/up:1", "close/up:2"]}, "close/up:2 can never strike: reset/up:1"),
     ({"host": "192.0.2.1"}, "192.0.2.1"),

@@ -152,7 +152,10 @@ def test_it_serves_again_after_refusing_even_if_the_block_fails() -> None:
 
 
 _BAD: list[tuple[Callable[[TcpServer], object], str]] = [
-    (lambda s: s.strike("refuse/connect"), "state of the address: use server.refusing"),
+    (
+        lambda s: s.strike("refuse/connect"),
+        "refuse/connect cannot strike a connection: use server.refusing",
+    ),
     (lambda s: s.add("refuse/connect"), "cannot be added to a running server"),
     (lambda s: s.add("blackhole/connect"), "cannot be added to a running server"),
     (lambda s: s.add("rest/up:1"), "did you mean reset"),
