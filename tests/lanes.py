@@ -16,7 +16,9 @@ from wirecut.wire.action import (
     Abort,
     Action,
     Close,
+    DieSilently,
     Direction,
+    ForgeReset,
     Hold,
     Pass,
     PassEnd,
@@ -100,7 +102,7 @@ def step(lane: Lane, waiting: bytearray, seen: Driven, *, end: bool) -> bool:
 
 def _stops(action: Action, lane: Lane) -> bool:
     match action:
-        case Abort() | Close():
+        case Abort() | Close() | ForgeReset() | DieSilently():
             return True
         case Hold(direction=direction, seconds=None):
             # What is left of the strike goes on; for the bytes it makes no difference.

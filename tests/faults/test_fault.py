@@ -6,11 +6,12 @@ import dataclasses
 
 import pytest
 
-from wirecut import MisuseError, Reset, at, exchange, first
+from wirecut import MisuseError, Reset, at, exchange, first, nth
 from wirecut.faults import EFFECTS, Fault
 from wirecut.faults.fault import parameter_fields
 from wirecut.faults.selection import EVERY
-from wirecut.wire.action import Direction, View
+from wirecut.wire import CAPABILITIES
+from wirecut.wire.action import Direction, Turn, View
 
 pytestmark = pytest.mark.pure
 
@@ -79,6 +80,28 @@ def test_the_parameters_of_an_effect_are_the_fields_it_adds() -> None:
         "seconds",
     ]
     assert parameter_fields(Reset) == ()
+
+
+@pytest.mark.parametrize("word", list(EFFECTS))
+def test_what_strikes_at_connect_says_what_it_does_with_an_attempt(word: str) -> None:
+    effect = EFFECTS[word]
+    if not (effect.connect_only or effect.works_at_connect):
+        with pytest.raises(NotImplementedError):
+            effect().turn()
+        with pytest.raises(MisuseError, match="at connect there is none yet"):
+            effect(at=at.connect)
+        return
+    for fault in (effect(at=at.connect), effect(at=at.connect, on=nth(3))):
+        assert fault.at_connect
+        assert isinstance(fault.turn(), Turn)
+        assert fault.address_state == (effect.is_state_for_all and fault.on is EVERY)
+        assert ("raw packets" in fault.needs) != fault.address_state
+
+
+@pytest.mark.parametrize("word", list(EFFECTS))
+def test_what_an_effect_needs_are_capabilities(word: str) -> None:
+    names = {one.name for one in CAPABILITIES}
+    assert set(EFFECTS[word]().needs) <= names
 
 
 def test_a_fault_without_an_effect_does_nothing_it_says_so() -> None:

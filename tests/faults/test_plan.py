@@ -46,6 +46,16 @@ REFUSED = [
     ("reset/down.end", "close/down.end", "the connection"),
     ("refuse/connect", "reset/accept", "the connection"),
     ("refuse/connect", "blackhole/connect", "the connection"),
+    ("reset/connect", "reset/accept", "the connection"),
+    ("reset/connect", "refuse/connect", "the connection"),
+    ("reset/connect", "delay/connect", "the connection"),
+    ("reset/connect", "reset/connect/nth:3", "the connection"),
+    ("reset/connect", "reset/down:3/nth:3", "the connection"),
+    ("refuse/connect/first:2", "reset/connect/nth:2", "the connection"),
+    ("unreachable/connect/nth:2", "blackhole/connect/nth:2", "the connection"),
+    ("blackhole/connect", "partition/up:3", "the connection"),
+    ("forged_reset/down:5", "partition/down:9", "the connection"),
+    ("vanish/down:5", "reset/down:9", "the connection"),
 ]
 
 
@@ -115,6 +125,19 @@ def test_an_earlier_end_is_found_wherever_it_is_given(first: str, other: str) ->
         ["reset/request.end", "delay/up:3/exchange:1"],
         ["reset/up.end", "delay/down.end"],
         ["refuse/connect"],
+        ["reset/connect"],
+        # Given later, it strikes all attempts that those before it have left.
+        ["reset/connect/nth:3", "refuse/connect"],
+        ["refuse/connect/first:2", "reset/connect/first:3"],
+        ["delay/connect", "reset/connect"],
+        ["unreachable/connect/nth:1", "unreachable:net/connect/nth:2"],
+        # The first connection may well be the third attempt.
+        ["refuse/connect/first:2", "reset/down:3/first:1"],
+        ["reset/connect/nth:1", "reset/down:3/nth:1"],
+        # What is healed goes on.
+        ["partition/down:5", "reset/down:9"],
+        ["partition/down:5", "partition/down:5"],
+        ["partition/up:5", "partition:both/up:9"],
         [],
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from tests.lanes import drive, view
 from tests.seeing import REPLY, seen_by_client
 from wirecut import End, Observation, Reset, at
-from wirecut.wire.action import Abort, Direction, Hold, WaitUntilSent
+from wirecut.wire.action import Abort, Direction, Hold, ResetAttempt, WaitUntilSent
 
 
 @pytest.mark.pure
@@ -25,6 +25,15 @@ def test_all_that_passed_is_on_the_wire_before_the_abort(waiting: bytes, *, end:
 @pytest.mark.parametrize("outbound", [Direction.UP, Direction.DOWN])
 def test_it_ends_both_directions_on_either_side(outbound: Direction) -> None:
     assert Reset().ends(outbound) is Direction.BOTH
+
+
+@pytest.mark.pure
+def test_at_connect_it_is_an_event_that_needs_a_gate() -> None:
+    fault = Reset(at=at.connect)
+    assert fault.turn() == ResetAttempt()
+    assert not fault.address_state
+    assert fault.needs == ("raw packets", "packet filter")
+    assert Reset().needs == ()
 
 
 @pytest.mark.pure
