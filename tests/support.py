@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,14 @@ import pytest
 from wirecut.deadline import Deadline
 from wirecut.wire import available
 
-__all__ = ["FAMILIES", "PATIENCE", "connected_pair", "patient", "running"]
+__all__ = [
+    "FAMILIES",
+    "PATIENCE",
+    "connected_pair",
+    "outcome_of_connect",
+    "patient",
+    "running",
+]
 
 PATIENCE = 10.0
 """Seconds that a test waits before it fails; reached only then."""
@@ -37,6 +45,20 @@ FAMILIES = [
 def patient() -> Deadline:
     """A deadline that is reached only when the test is about to fail."""
     return Deadline.after(PATIENCE)
+
+
+def outcome_of_connect(address: tuple[str, int], timeout: float | None = PATIENCE) -> str:
+    """The name of what a `connect()` there fails with, "timeout", or "served"."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family) as client:
+        client.settimeout(timeout)
+        try:
+            client.connect(address)
+        except TimeoutError:
+            return "timeout"
+        except OSError as error:
+            return errno.errorcode[error.errno or 0]
+        return "served"
 
 
 @contextmanager

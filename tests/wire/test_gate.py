@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.privileged import TCP_HOSTS, Gated, every_host, gated, needs
-from tests.support import PATIENCE, patient, running
+from tests.support import PATIENCE, outcome_of_connect, patient, running
 from tests.tier import Tier
 from wirecut.deadline import now
 from wirecut.errors import MisuseError
@@ -62,26 +62,9 @@ def unreachable(why: Unreachable) -> Callable[[SynGate, Attempt], Later]:
     return lambda gate, attempt: gate.unreachable(attempt, why)
 
 
-def connect(
-    address: tuple[str, int], family: socket.AddressFamily, timeout: float | None = PATIENCE
-) -> str:
-    """The name of what `connect()` fails with, or "served"."""
-    with socket.socket(family) as client:
-        client.settimeout(timeout)
-        try:
-            client.connect(address)
-        except TimeoutError:
-            return "timeout"
-        except OSError as error:
-            return errno.errorcode[error.errno or 0]
-        return "served"
-
-
-def outcomes(
-    served: Gated, family: socket.AddressFamily, count: int, timeout: float | None = PATIENCE
-) -> dict[str, int]:
+def outcomes(served: Gated, count: int, timeout: float | None = PATIENCE) -> dict[str, int]:
     return dict(
-        collections.Counter(connect(served.address, family, timeout) for _ in range(count))
+        collections.Counter(outcome_of_connect(served.address, timeout) for _ in range(count))
     )
 
 
@@ -104,7 +87,7 @@ def test_a_connect_ends_as_the_gate_decides(
 ) -> None:
     count = tier.count(quick=30, exhaustive=1000)
     with gated(family, decide) as served:
-        assert outcomes(served, family, count, timeout) == {expected: count}
+        assert outcomes(served, count, timeout) == {expected: count}
         assert len(served.attempts) == count
 
 
@@ -134,7 +117,7 @@ def test_an_unreachable_destination_fails_as_the_family_has_it(
         for timeout in (None, PATIENCE):
             for _ in range(count // 2):
                 before = now()
-                assert connect(served.address, family, timeout) == expected
+                assert outcome_of_connect(served.address, timeout) == expected
                 spans.append(now() - before)
     assert max(spans) < 0.5
     assert sum(span >= 0.05 for span in spans) <= count // 400
@@ -183,7 +166,7 @@ def test_each_attempt_meets_its_own_decision_in_order(
 
     with gated(family, decide) as served:
         for _ in range(tier.count(quick=4, exhaustive=300)):
-            assert [connect(served.address, family) for _ in plan] == names
+            assert [outcome_of_connect(served.address) for _ in plan] == names
 
 
 def test_concurrent_clients_of_three_gates_meet_only_their_own(tier: Tier) -> None:
@@ -200,7 +183,7 @@ def test_concurrent_clients_of_three_gates_meet_only_their_own(tier: Tier) -> No
         return decide
 
     def connect_thrice(served: Gated, found: list[str]) -> None:
-        found.extend(connect(served.address, socket.AF_INET) for _ in range(3))
+        found.extend(outcome_of_connect(served.address) for _ in range(3))
 
     for _ in range(rounds):
         found: list[str] = []
@@ -243,7 +226,7 @@ def test_a_repeated_syn_is_let_pass_again_when_the_first_was_lost() -> None:
 
     with gated(socket.AF_INET, lose_the_first) as served:
         before = now()
-        assert connect(served.address, socket.AF_INET) == "served"
+        assert outcome_of_connect(served.address) == "served"
         assert now() - before >= 1.0
         assert len(served.attempts) == 1
 
@@ -443,14 +426,14 @@ def test_old_decisions_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
         gate.refuse(attempt)
 
     with gated(socket.AF_INET, decide) as served:
-        outcomes(served, socket.AF_INET, 5)
+        outcomes(served, 5)
         assert len(gates[0]._decisions) == 3
         assert not gates[0]._undecided
 
 
 def test_an_attempt_is_a_syn_without_its_acknowledgement() -> None:
     with gated(socket.AF_INET, let_pass) as served:
-        assert connect(served.address, socket.AF_INET) == "served"
+        assert outcome_of_connect(served.address) == "served"
         (attempt,) = served.attempts
         assert attempt.syn.flags & (Flags.SYN | Flags.ACK) == Flags.SYN
         assert attempt.syn.urgent_pointer == 0

@@ -387,8 +387,9 @@ def _check_capabilities(faults: Iterable[Fault]) -> None:
 def _check_address(address: tuple[str, int] | str, faults: Iterable[Fault]) -> None:
     if isinstance(address, str):
         for fault in faults:
-            if fault.tcp_only:
+            if fault.tcp_only or (fault.at_connect and not fault.address_state):
+                what = fault.word if fault.tcp_only else "to choose among attempts"
                 raise MisuseError(
                     f"{fault} has no meaning on a Unix-domain socket ({address!r}): "
-                    f"{fault.word} is TCP's; use a TCP address"
+                    f"{what} is TCP's; use a TCP address"
                 )
