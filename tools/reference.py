@@ -113,6 +113,22 @@ def _faults() -> Iterator[str]:
     )
 
 
+def _needs() -> Iterator[str]:
+    """What faults need that not everybody has: at connect, there for some, and elsewhere."""
+    rows: list[tuple[str, tuple[str, ...]]] = []
+    for word, effect in EFFECTS.items():
+        if effect.connect_only or effect.works_at_connect:
+            at_connect = effect(at=at.connect)
+            rows.append((f"{word}/connect", at_connect.needs))
+            if at_connect.address_state:
+                rows.append((f"{word}/connect/first:N", effect(on=wirecut.first(1)).needs))
+        if not effect.connect_only:
+            rows.append((word, effect().needs))
+    return _table(
+        ("fault", "needs"), ((f"`{text}`", ", ".join(names)) for text, names in rows if names)
+    )
+
+
 def _sources() -> Iterator[str]:
     """Where each effect is defined, and whether a Unix-domain socket has it."""
     return _table(
@@ -299,6 +315,7 @@ def _options() -> Iterator[str]:
 
 PARTS: Final[dict[str, Callable[[], Iterable[str]]]] = {
     "faults": _faults,
+    "needs": _needs,
     "sources": _sources,
     "where": _where,
     "moments": _moments,
