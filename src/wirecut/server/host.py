@@ -56,7 +56,7 @@ class Host(Protocol):
         ...
 
     def ended(self, link: Link, machine: Machine | None, ended: Ended, reason: str) -> None:
-        """The connection gives up its socket: ``struck``, ``reset``, or plainly."""
+        """The connection gives up its socket: ``struck``, ``reset``, ``torn``, or plainly."""
         ...
 
     def handler_done(self, handling: Handling) -> None:

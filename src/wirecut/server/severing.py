@@ -168,7 +168,7 @@ def forge_reset(link: Link, *, both: bool) -> None:
     with _unless_ended(link), _raw(link) as raw:
         tear(link.sock, raw, both=both)
     if both:
-        link.end(Ended.RESET_BY_THIRD_PARTY, "reset")
+        link.end(Ended.RESET_BY_THIRD_PARTY, "torn")
 
 
 @contextlib.contextmanager

@@ -82,6 +82,8 @@ class Handling:
         """The connection is gone; the handler's next call says so."""
         if reason == "reset":
             self.lost = PeerReset("the client has reset the connection")
+        elif reason == "torn":
+            self.lost = PeerReset("a third party has reset the connection")
         elif reason == "struck":
             self.lost = ConnectionStruck("a fault has ended the connection")
         else:

@@ -1,0 +1,60 @@
+"""How late the machine is: what a thread notices that does nothing but wait."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from collections import deque
+from types import TracebackType
+from typing import Final, Self
+
+from tests.support import PATIENCE
+from wirecut.deadline import now
+
+__all__ = ["Scheduling"]
+
+_TICK_SECONDS: Final = 0.002
+
+
+class Scheduling:
+    """Waits again and again for a moment that has come, and remembers how late it woke."""
+
+    def __init__(self) -> None:
+        self._late: deque[tuple[float, float]] = deque(maxlen=10_000)
+        self._stop, self._stopped = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, name="test-scheduling")
+
+    def worst(self, begun: float, ended: float) -> float:
+        """By how many seconds it was too late, at worst, in a wait within that time."""
+        return max(
+            (
+                late
+                for woke, late in tuple(self._late)
+                if woke >= begun and woke - late <= ended
+            ),
+            default=0.0,
+        )
+
+    def _run(self) -> None:
+        while True:
+            begun = now()
+            if select.select([self._stopped], [], [], _TICK_SECONDS)[0]:
+                return
+            woke = now()
+            self._late.append((woke, woke - begun - _TICK_SECONDS))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop.send(b"x")
+        self._thread.join(PATIENCE)
+        self._stop.close()
+        self._stopped.close()
