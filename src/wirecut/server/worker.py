@@ -113,7 +113,10 @@ class Handling:
                 raise ConnectionStruck("a fault has ended the connection")
             interpreter = link.interpreter
             stalled = interpreter is not None and interpreter.holds_for_ever(direction)
-            if not changed.wait(None if stalled else deadline.remaining()) and deadline.expired:
+            if stalled:
+                changed.wait()
+                deadline = Deadline.after(link.host.patience_seconds)
+            elif not changed.wait(deadline.remaining()) and deadline.expired:
                 raise DeadlineExceeded(
                     f"a handler gave up waiting for {what} after "
                     f"{link.host.patience_seconds:g} s (patience_seconds)"
