@@ -10,11 +10,11 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.privileged import TCP_HOSTS, every_host, needs
+from tests.raw_sockets import raw_sockets, raw_sockets_of
 from tests.support import PATIENCE, patient
 from wirecut.wire import End, Observation, observe, receive_exactly, wait_until_readable
 
@@ -70,22 +70,6 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait(PATIENCE)
 
 
-def raw_sockets() -> set[str]:
-    """The inodes of this network's raw sockets, from proc(5)."""
-    lines = [
-        line.split()
-        for name in ("raw", "raw6")
-        for line in Path("/proc/net", name).read_text("ascii").splitlines()[1:]
-    ]
-    return {fields[9] for fields in lines}
-
-
-def raw_sockets_of(process: subprocess.Popen[bytes]) -> set[str]:
-    """The inodes of those that one process holds: other tests may have some of their own."""
-    links = {str(fd.readlink()) for fd in Path(f"/proc/{process.pid}/fd").iterdir()}
-    return {inode for inode in raw_sockets() if f"socket:[{inode}]" in links}
-
-
 @every_host
 def test_a_gate_dies_with_its_process_and_its_port_refuses(
     family: socket.AddressFamily,
@@ -101,7 +85,7 @@ def test_a_gate_dies_with_its_process_and_its_port_refuses(
         ready(process)
         client.setblocking(False)
         assert client.connect_ex(address) == errno.EINPROGRESS
-        own = raw_sockets_of(process)
+        own = raw_sockets_of(process.pid)
         assert own
         kill(process)
         assert not own & raw_sockets()
@@ -131,7 +115,7 @@ def test_a_segment_that_was_waited_for_arrives_at_no_one_and_the_peer_is_told() 
     ):
         client.connect(address)
         ready(process)
-        own = raw_sockets_of(process)
+        own = raw_sockets_of(process.pid)
         kill(process)
         assert own
         assert not own & raw_sockets()
