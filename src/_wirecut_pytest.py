@@ -13,6 +13,8 @@ session's end: starting a thread for each test would cost more than the tests.
 **The leak net** holds tests to closing what they open by other means than ``wire``.  It
 only looks at what wirecut owns, and leaves alone what a fixture of a wider scope has opened.
 
+**The lab** is a private network: ``--wirecut-lab`` starts the whole run again in it.
+
 **pytest-socket** has to allow loopback, ``--disable-socket --allow-hosts=127.0.0.1,::1``, and
 nothing else: ``--allow-unix-socket`` is only for servers at a path and for event loops.
 """
@@ -41,8 +43,7 @@ if TYPE_CHECKING:
 # beside an argument named "wire" is wirecut.testing.Wire.
 __all__: list[str] = []
 
-_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-_NO_PROXY: Final = ("NO_PROXY", "no_proxy")
+_NEEDS: Final = "wirecut_needs"
 
 
 class _Lease:
@@ -75,6 +76,7 @@ _HAS_LEAK_NET: Final = pytest.StashKey[bool]()
 _KNOWN: Final = pytest.StashKey["set[_Owned]"]()
 _WIRE: Final = pytest.StashKey["Wire"]()
 _HAS_FAILED: Final = pytest.StashKey[bool]()
+_IN_LAB: Final = pytest.StashKey[bool]()
 
 
 # Options.
@@ -93,6 +95,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="do not fail tests that leave servers or lines of wirecut open",
     )
+    group.addoption(
+        "--wirecut-lab",
+        action="store_true",
+        help="run all of it in a private network, as `wirecut lab -- COMMAND` does",
+    )
+    group.addoption(
+        "--wirecut-no-skip",
+        action="store_true",
+        help="fail tests that need a capability which is missing, instead of skipping them",
+    )
     parser.addini(
         "wirecut_patience",
         "how many seconds wirecut waits for anything before it gives up",
@@ -105,6 +117,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="bool",
         default=True,
     )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest captures what is written
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """Start again in a private network, if that is asked for."""
+    if early_config.known_args_namespace.wirecut_lab:
+        from wirecut.testing_lab import restart_in_lab  # noqa: PLC0415 - as in wire
+
+        try:
+            restart_in_lab(early_config.invocation_params.args)
+        except ValueError as error:  # which a MisuseError is
+            raise pytest.UsageError(f"--wirecut-lab: {error}") from None
+        early_config.stash[_IN_LAB] = True
+    return (yield)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say what is different in a lab."""
+    return "wirecut: in a lab, with no outside network" if _IN_LAB in config.stash else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -120,6 +151,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"wirecut_leak_net must be true or false: {error}") from None
     config.stash[_HAS_LEAK_NET] = leak_net and not config.getoption("--wirecut-no-leak-net")
     config.stash[_LEASE] = _Lease()
+    if config.getoption("--wirecut-lab") and _IN_LAB not in config.stash:
+        raise pytest.UsageError("--wirecut-lab: load the plugin early, with -p _wirecut_pytest")
+    config.addinivalue_line("markers", f"{_NEEDS}(name, ...): skip without these capabilities")
 
 
 def _patience(config: pytest.Config) -> float:
@@ -161,7 +195,7 @@ def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
     ``wirecut.serve_tcp`` and ``wirecut.dial`` for the arguments.
     """
     __tracebackhide__ = True
-    from wirecut.testing import Wire  # noqa: PLC0415 - see the module docstring
+    from wirecut.testing import Wire, proxies_avoided  # noqa: PLC0415 - see the module docstring
 
     config, node = request.config, request.node
     made = Wire(
@@ -170,7 +204,8 @@ def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
     )
     node.stash[_WIRE] = made
     with pytest.MonkeyPatch.context() as environment:
-        _avoid_proxies(environment)
+        for name, value in proxies_avoided(os.environ).items():
+            environment.setenv(name, value)
         yield made
     found = made.shut_down()
     if not node.stash.get(_HAS_FAILED, False):
@@ -224,17 +259,25 @@ def _host_and_port(server: TcpServer) -> tuple[str, int]:
     return server.host, server.port
 
 
-def _avoid_proxies(environment: pytest.MonkeyPatch) -> None:
-    """Let clients that read the environment reach loopback directly.
+# Capabilities.
 
-    Both spellings get all entries of both, because where both are set a client reads one.
-    """
-    given = ",".join(os.environ.get(name, "") for name in _NO_PROXY).split(",")
-    entries = dict.fromkeys(entry.strip() for entry in given if entry.strip())
-    # An asterisk means "no proxy at all" only if it stands alone.
-    merged = "*" if "*" in entries else ",".join(entries | dict.fromkeys(_LOOPBACK))
-    for name in _NO_PROXY:
-        environment.setenv(name, merged)
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Skip a test that needs what is missing here, before anything is set up for it."""
+    marks = item.iter_markers(_NEEDS)
+    if names := [name for mark in marks for name in (*mark.args, *mark.kwargs) or ("",)]:
+        from wirecut.testing_lab import what_is_missing  # noqa: PLC0415 - as in wire
+
+        try:
+            missing = what_is_missing(names)
+        except ValueError as error:  # which a MisuseError is
+            pytest.fail(f"{_NEEDS} {error}", pytrace=False)
+        if missing is not None and item.config.getoption("--wirecut-no-skip"):
+            pytest.fail(f"{_NEEDS}: {missing}", pytrace=False)
+        if missing is not None:  # pytest skips, so that the report shows the test's own line
+            item.add_marker(pytest.mark.skip(reason=f"{_NEEDS}: {missing}"))
+    return (yield)
 
 
 # Reports.
@@ -259,9 +302,8 @@ def pytest_runtest_makereport(
     if made is not None:
         if report.failed and (call.when != "teardown" or not had_failed):
             _add_section(report, made)
-        if (
-            call.when == "teardown"
-        ):  # the session keeps the item, and it would keep the journals
+        # The session keeps the item, and it would keep the journals.
+        if call.when == "teardown":
             del item.stash[_WIRE]
     return report
 
@@ -349,13 +391,9 @@ def _close_leaked(item: pytest.Item) -> list[str]:
     """Close what was opened since the test began and is still open; a sentence for each."""
     if not item.config.stash[_HAS_LEAK_NET]:
         return []
-    sentences = []
     known = item.config.stash.get(_KNOWN, None) or set()
-    for one in _open() - known:
-        method = "wire.dial" if type(one).__name__ == "Line" else "wire.tcp"
-        found = "".join(f"; it found: {_line(finding)}" for finding in one.shut_down())
-        sentences.append(
-            f"{one!r} was opened by this test and left open: use {method}(...), a with "
-            f"statement, or close(){found}"
-        )
-    return sorted(sentences)
+    if not (leaked := _open() - known):
+        return []
+    from wirecut.testing import close_leaked  # noqa: PLC0415 - the most is loaded already
+
+    return close_leaked(leaked)

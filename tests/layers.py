@@ -30,6 +30,7 @@ RANKS: Final = (
     "server",
     "trying",
     "testing",
+    "testing_lab",
     "__init__",  # the facade: everything but the command line, which it must not load
     "cli",
     "__main__",

@@ -8,19 +8,31 @@ import shutil
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from tests.support import FAMILIES, PATIENCE
 from wirecut.deadline import Deadline, now
-from wirecut.wire import available
 from wirecut.wire.gate import Attempt, Postponed, SynGate
 
-__all__ = ["TCP_HOSTS", "Gated", "every_host", "gated", "needs", "without_privileges"]
+__all__ = [
+    "NO_MORE_NAMESPACES",
+    "TCP_HOSTS",
+    "Gated",
+    "as_somebody",
+    "every_host",
+    "gated",
+    "needs",
+    "powerless",
+    "where_namespaces_are_forbidden",
+    "without_privileges",
+]
 
 TCP_HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
@@ -31,21 +43,37 @@ _AS_NOBODY = (
     *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"),
     *("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"),
 )
-# Where no other user exists (a lab with one user mapped), what root may not regain.
-_AS_POWERLESS = (
-    *("setpriv", "--ambient-caps=-all", "--inh-caps=-all"),
-    "--bounding-set=-net_raw,-net_admin,-sys_admin",
+_POWERLESS = ("setpriv", "--ambient-caps=-all", "--inh-caps=-all")
+_FOR_GOOD = "--bounding-set=-net_raw,-net_admin,-sys_admin"  # root regains the others by exec
+
+
+needs = pytest.mark.wirecut_needs
+"""Skip where one of the capabilities is missing.  CI runs those tests in a lab, where that is
+a failure: ``wirecut lab -- python -m pytest -m wirecut_needs --wirecut-no-skip``."""
+
+# Entering is tried with a user namespace around it, by somebody who is not root outside.
+_AS_SOMEBODY = """
+    import ctypes, os, sys
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # what is under /proc/self is our own again
+    {before}
+    {code}
+"""
+
+NO_MORE_NAMESPACES = (
+    "u = os.geteuid(); import wirecut.namespaces as n; n._unshare(0x10000000); "
+    "open('/proc/self/setgroups', 'w').write('deny'); "
+    "open('/proc/self/uid_map', 'w').write(f'{u} {u} 1'); "
+    "[open(f'/proc/sys/user/max_{kind}_namespaces', 'w').write('0') "
+    "for kind in ('user', 'net')]"
 )
+"""Moves the process into a user namespace in which no further one may be made, as some
+machines are set to."""
 
 
-def needs(*names: str) -> pytest.MarkDecorator:
-    """Skip where one of the capabilities is missing.  In CI that is a failure."""
-    missing = [name for name in names if not available(name)]
-    return pytest.mark.skipif(
-        bool(missing),
-        reason=f"the capability {', '.join(map(repr, missing))} is missing: "
-        "run the tests under `wirecut lab -- COMMAND`",
-    )
+def as_somebody(code: str, *, before: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a line of Python that enters a lab, as an ordinary user, after ``before``."""
+    text = textwrap.dedent(_AS_SOMEBODY)
+    return without_privileges(text.format(before=before, code=code))
 
 
 def without_privileges(code: str, *, data: str = "") -> subprocess.CompletedProcess[str]:
@@ -70,9 +98,32 @@ def without_privileges(code: str, *, data: str = "") -> subprocess.CompletedProc
         )
 
     if os.geteuid() != 0:
-        return run(("setpriv", "--ambient-caps=-all", "--inh-caps=-all"))
+        return run(powerless())
     probe = subprocess.run([*_AS_NOBODY, "true"], capture_output=True, check=False)
-    return run(_AS_NOBODY if probe.returncode == 0 else _AS_POWERLESS)
+    return run(_AS_NOBODY if probe.returncode == 0 else powerless())
+
+
+def where_namespaces_are_forbidden(
+    code: str, *arguments: str, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a line of Python with arguments where no lab can be made."""
+    setting = f"import os, sys; {NO_MORE_NAMESPACES}; {code}"
+    return subprocess.run(
+        [*powerless(), sys.executable, "-B", "-c", setting, *arguments],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=6 * PATIENCE,
+        check=False,
+    )
+
+
+def powerless() -> tuple[str, ...]:
+    """What goes before a command that shall be run by the same user, without privileges."""
+    if shutil.which("setpriv") is None:
+        pytest.skip("platform: there is no setpriv here")
+    return _POWERLESS if os.geteuid() else (*_POWERLESS, _FOR_GOOD)
 
 
 Decide = Callable[[SynGate, Attempt], "tuple[Postponed, ...] | None"]

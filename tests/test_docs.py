@@ -35,7 +35,14 @@ def name_of(page: Path) -> str:
 
 @pytest.mark.clients
 @pytest.mark.slow
-@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.lab if "<!-- needs: " in page.read_text() else ())
+        for page in WITH_EXAMPLES
+    ],
+    ids=name_of,
+)
 def test_the_examples_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
     examples = Page(name_of(page), blocks_of(page.read_text("utf-8")), tmp_path)
     found = examples.run()
@@ -43,9 +50,9 @@ def test_the_examples_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> N
     if examples.left_out:
         missing = dict.fromkeys(name for block in examples.left_out for name in block.missing)
         pytest.skip(
-            f"the capability {', '.join(map(repr, missing))} is missing for the examples at "
+            f"wirecut_needs: missing here: {', '.join(map(repr, missing))} for the examples at "
             f"line {', '.join(str(block.line) for block in examples.left_out)}, all others "
-            "were run: run the tests under `wirecut lab -- COMMAND`"
+            "were run: run the tests with --wirecut-lab"
         )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.privileged import needs, without_privileges
+from tests.privileged import NO_MORE_NAMESPACES, as_somebody, needs, without_privileges
 from wirecut import lab, namespaces
 from wirecut.errors import CapabilityMissing, MisuseError
 from wirecut.lab import inside_lab, run_in_lab, try_lab
@@ -139,28 +139,20 @@ def test_a_mark_from_elsewhere_does_not_make_this_a_lab(
     assert not inside_lab()
 
 
-# Entering is tried with a user namespace around it, by somebody who is not root outside.
-AS_SOMEBODY = """
-    import ctypes, os, sys
-    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # what is under /proc/self is our own again
-    from wirecut.lab import run_in_lab
-    {before}
-    run_in_lab({command!r}, root={root}, quiet=True)
-"""
-
-
-def as_somebody(
+def in_a_lab_as_somebody(
     *command: str, root: bool = False, before: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    code = textwrap.dedent(AS_SOMEBODY)
-    return without_privileges(code.format(before=before, command=list(command), root=root))
+    code = (
+        f"from wirecut.lab import run_in_lab; run_in_lab({command!r}, root={root}, quiet=True)"
+    )
+    return as_somebody(code, before=before)
 
 
 @in_a_lab
 @pytest.mark.parametrize("root", [False, True], ids=["same user", "root"])
 def test_an_ordinary_user_gets_a_lab_too(*, root: bool) -> None:
     outside = without_privileges("import os; print(os.geteuid())").stdout
-    done = as_somebody("sh", "-c", "id -u; grep CapEff /proc/self/status", root=root)
+    done = in_a_lab_as_somebody("sh", "-c", "id -u; grep CapEff /proc/self/status", root=root)
     assert done.stderr == ""
     user, capabilities = done.stdout.split("\n")[:2]
     assert user == ("0" if root else outside.strip())
@@ -171,24 +163,14 @@ def test_an_ordinary_user_gets_a_lab_too(*, root: bool) -> None:
 @in_a_lab
 def test_an_ordinary_user_may_change_the_networks_settings_there() -> None:
     setting = "/proc/sys/net/ipv4/tcp_rto_min_us"
-    done = as_somebody("sh", "-c", f"echo 5000 > {setting} && cat {setting}")
+    done = in_a_lab_as_somebody("sh", "-c", f"echo 5000 > {setting} && cat {setting}")
     assert done.stdout == "5000\n"
     assert Path(setting).read_text("ascii") != "5000\n"
 
 
-# An outer user namespace in which no further one may be made: what some machines are set to.
-NO_MORE_NAMESPACES = (
-    "u = os.geteuid(); import wirecut.namespaces as n; n._unshare(0x10000000); "
-    "open('/proc/self/setgroups', 'w').write('deny'); "
-    "open('/proc/self/uid_map', 'w').write(f'{u} {u} 1'); "
-    "[open(f'/proc/sys/user/max_{kind}_namespaces', 'w').write('0') "
-    "for kind in ('user', 'net')]"
-)
-
-
 @in_a_lab
 def test_where_namespaces_are_forbidden_a_sentence_says_so() -> None:
-    done = as_somebody("true", before=NO_MORE_NAMESPACES)
+    done = in_a_lab_as_somebody("true", before=NO_MORE_NAMESPACES)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         "wirecut.errors.CapabilityMissing: a private network cannot be made: the step "
@@ -311,6 +293,26 @@ def test_trying_changes_nothing_here() -> None:
 def test_a_python_that_cannot_be_started_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert (try_lab() or "").startswith("a private network cannot be tried: ")
+
+
+@in_a_lab
+def test_what_cannot_be_started_is_a_sentence(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/nowhere/interpreter\n", "ascii")
+    script.chmod(0o700)
+    done = enter(str(script))
+    assert done.stderr.splitlines()[-1] == (
+        f"wirecut.errors.MisuseError: {str(script)!r} cannot be started: "
+        "No such file or directory"
+    )
+
+
+def test_without_proc_there_is_no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is in a lab could not know it, and would enter again and again."""
+    monkeypatch.setattr(lab, "_OWN_NETWORK", "/nowhere")
+    assert try_lab() == "a private network needs /nowhere: mount /proc"
+    with pytest.raises(CapabilityMissing, match="mount /proc"):
+        run_in_lab(["true"])
 
 
 def test_elsewhere_than_on_linux_there_is_no_lab(monkeypatch: pytest.MonkeyPatch) -> None:

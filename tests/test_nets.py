@@ -129,6 +129,9 @@ def test_skips():
 def test_skips_for_the_platform():
     pytest.skip("platform: it is Tuesday here")
 
+def test_skips_for_a_privilege():
+    pytest.skip("wirecut_needs: it is run in a lab")
+
 @pytest.mark.xfail(reason="known")
 def test_fails_as_expected():
     assert False
@@ -140,10 +143,11 @@ def test_passes():
 
 
 def planted_run(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, ci: str
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, ci: str, lab: str = ""
 ) -> pytest.RunResult:
     """Run the planted tests under this suite's own conftest, in a process of their own."""
     monkeypatch.setenv("CI", ci)
+    monkeypatch.setenv("WIRECUT_LAB", lab)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
     pytester.makeconftest("from tests.conftest import *\n")
     pytester.makepyfile("from tests.conftest import _leave_nothing_behind\n" + PLANTED)
@@ -154,7 +158,7 @@ def test_the_leak_net_fails_planted_leaks_and_nothing_else(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = planted_run(pytester, monkeypatch, ci="false")
-    result.assert_outcomes(passed=3, errors=2, skipped=2, xfailed=1)
+    result.assert_outcomes(passed=3, errors=2, skipped=3, xfailed=1)
     result.stdout.fnmatch_lines(["*left something behind: socket:* is still open"])
     result.stdout.fnmatch_lines(["*left something behind: the thread * is still alive"])
 
@@ -163,5 +167,14 @@ def test_a_skip_in_ci_fails_unless_the_platform_is_the_reason(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = planted_run(pytester, monkeypatch, ci="true")
-    result.assert_outcomes(passed=3, errors=2, failed=1, skipped=1, xfailed=1)
+    result.assert_outcomes(passed=3, errors=2, failed=1, skipped=2, xfailed=1)
     result.stdout.fnmatch_lines(["*skipped in CI*: no reason that counts"])
+
+
+def test_in_a_lab_in_ci_nothing_excuses_a_skip(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Path("/proc/self/ns/net").readlink().name
+    result = planted_run(pytester, monkeypatch, ci="true", lab=here)
+    result.assert_outcomes(passed=3, errors=2, failed=3, xfailed=1)
+    result.stdout.fnmatch_lines(["*skipped in CI, where nothing excuses it: wirecut_needs: *"])

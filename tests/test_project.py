@@ -36,6 +36,16 @@ def test_control_a_readme_without_a_test_command_has_none(readme: str) -> None:
     assert readme_test_commands(readme) == []
 
 
+def test_ci_runs_what_needs_a_privilege_in_a_lab_where_no_skip_passes() -> None:
+    lines = text_of(".ci/run").splitlines()
+    first, *others = [line for line in lines if line.startswith("wirecut lab ")]
+    # Where a lab is forbidden the first of them says so, before anything else is checked.
+    assert first == "wirecut lab --quiet -- true"
+    assert lines.index(first) < lines.index("ruff check")
+    (run,) = others
+    assert '-- python -m pytest -n auto -m "wirecut_needs or lab" --wirecut-no-skip' in run
+
+
 def test_ci_run_is_executable_and_stops_at_the_first_failure() -> None:
     assert os.access(ROOT / ".ci/run", os.X_OK)
     assert "\nset -euo pipefail\n" in text_of(".ci/run")

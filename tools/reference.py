@@ -331,6 +331,7 @@ PARTS: Final[dict[str, Callable[[], Iterable[str]]]] = {
     "help": _help,
     "help-try": lambda: _help("try"),
     "help-serve": lambda: _help("serve"),
+    "help-lab": lambda: _help("lab"),
     "help-explain": lambda: _help("explain"),
     "help-doctor": lambda: _help("doctor"),
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -59,7 +58,7 @@ def run_in_lab(command: Sequence[str], *, root: bool = False, quiet: bool = Fals
         quiet: Whether to leave out the line on stderr that says what is different here.
 
     Raises:
-        MisuseError: There is no such program.
+        MisuseError: There is no such program, or it cannot be started.
         CapabilityMissing: The kernel, or a container, forbids it; the message names the
             step that failed and what to ask the administrator for.
     """
@@ -68,14 +67,14 @@ def run_in_lab(command: Sequence[str], *, root: bool = False, quiet: bool = Fals
     program = shutil.which(command[0])
     if program is None:
         raise MisuseError(f"command must start with a program on PATH, got {command[0]!r}")
-    if sys.platform != "linux":
-        raise CapabilityMissing("a private network needs Linux, for instance in a container")
+    if (refusal := _cannot_be_tried()) is not None:
+        raise CapabilityMissing(refusal)
     try:
         enter_private_network(root=root)
     except StepFailed as failed:
         raise CapabilityMissing(_sentence(failed.step, failed.error.errno or 0)) from failed
     if not quiet:
-        line = f"wirecut lab: {shlex.join(command)} has a private loopback and no network\n"
+        line = f"wirecut lab: {command[0]} has a private loopback and no network\n"
         sys.stderr.write(line)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -83,7 +82,10 @@ def run_in_lab(command: Sequence[str], *, root: bool = False, quiet: bool = Fals
     # Python ignores these for itself, and what is ignored stays so across exec.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
-    os.execve(program, list(command), environment)  # noqa: S606 - that is its purpose
+    try:
+        os.execve(program, list(command), environment)  # noqa: S606 - that is its purpose
+    except OSError as error:
+        raise MisuseError(f"{program!r} cannot be started: {error.strerror}") from error
 
 
 def inside_lab() -> bool:
@@ -97,8 +99,8 @@ def try_lab() -> str | None:
     Returns:
         None if it works, else the sentence that :func:`run_in_lab` would raise.
     """
-    if sys.platform != "linux" or not sys.executable:
-        return "a private network needs Linux, for instance in a container"
+    if (refusal := _cannot_be_tried()) is not None:
+        return refusal
     try:
         found = subprocess.run(  # noqa: S603 - this Python, on a file of ours
             [sys.executable, "-I", "-S", namespaces.__file__],
@@ -114,6 +116,15 @@ def try_lab() -> str | None:
         return None
     step, _, number = found.stdout.partition(":")
     return _sentence(step, int(number))
+
+
+def _cannot_be_tried() -> str | None:
+    """Why there can be no lab here, whatever is allowed; None if there may be one."""
+    if sys.platform != "linux" or not sys.executable:
+        return "a private network needs Linux, for instance in a container"
+    if not _network_id():  # whoever is in the lab could not know it, and would enter again
+        return f"a private network needs {_OWN_NETWORK}: mount /proc"
+    return None
 
 
 def _network_id() -> str:

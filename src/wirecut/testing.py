@@ -7,7 +7,8 @@ order, and can say what happened and what was found.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
 
 from wirecut.deadline import DEFAULT_PATIENCE_SECONDS
 from wirecut.dialing import Line, dial
@@ -16,12 +17,16 @@ from wirecut.errors import MisuseError
 from wirecut.faults import Fault
 from wirecut.report import Event, Stream, Talk, Transfer, mask_secrets, render_talk
 from wirecut.server import Behaviour, Connection, Struck, TcpServer, serve_tcp
+from wirecut.server.core import Core
 from wirecut.server.tcp import JOURNAL_LIMIT_BYTES
 
 __all__ = ["Wire"]
 
 _FIRST_CONNECTIONS = 8
 _LAST_CONNECTIONS = 4
+
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_NO_PROXY: Final = ("NO_PROXY", "no_proxy")
 
 
 class Wire:
@@ -190,6 +195,31 @@ def finding_line(finding: BaseException) -> str:
     notes = "".join(f" ({note})" for note in getattr(finding, "__notes__", ()))
     text = f"{type(finding).__name__}: {finding}{notes}"
     return mask_secrets(text.encode(errors="backslashreplace")).decode()
+
+
+def close_leaked(opened: Iterable[Core | Line]) -> list[str]:
+    """Close what a test has left open by other means than ``wire``; a sentence for each."""
+    sentences = []
+    for one in opened:
+        method = "wire.dial" if isinstance(one, Line) else "wire.tcp"
+        found = "".join(f"; it found: {finding_line(finding)}" for finding in one.shut_down())
+        sentences.append(
+            f"{one!r} was opened by this test and left open: use {method}(...), a with "
+            f"statement, or close(){found}"
+        )
+    return sorted(sentences)
+
+
+def proxies_avoided(environment: Mapping[str, str]) -> dict[str, str]:
+    """What lets clients that read the environment reach loopback directly.
+
+    Both spellings get all entries of both, because where both are set a client reads one.
+    """
+    given = ",".join(environment.get(name, "") for name in _NO_PROXY).split(",")
+    entries = dict.fromkeys(entry.strip() for entry in given if entry.strip())
+    # An asterisk means "no proxy at all" only if it stands alone.
+    merged = "*" if "*" in entries else ",".join(entries | dict.fromkeys(_LOOPBACK))
+    return dict.fromkeys(_NO_PROXY, merged)
 
 
 def _key(finding: BaseException) -> tuple[type[BaseException], str]:

@@ -15,7 +15,7 @@ from tests.cli.console import wirecut
 from wirecut.cli.app import run
 from wirecut.faults import parse_fault
 
-COMMANDS = ["try", "serve", "explain", "doctor"]
+COMMANDS = ["try", "serve", "lab", "explain", "doctor"]
 
 
 def help_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
@@ -36,7 +36,7 @@ def test_python_m_wirecut_is_the_same_command() -> None:
 
 def test_the_help_lists_every_command() -> None:
     commands = wirecut("--help").stdout.partition("Commands:")[2]
-    assert re.findall(r"^  (\w+)  ", commands, re.MULTILINE)[:4] == COMMANDS
+    assert re.findall(r"^  (\w+)  ", commands, re.MULTILINE)[:5] == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

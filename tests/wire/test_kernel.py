@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from tests.privileged import needs
 from tests.support import FAMILIES, PATIENCE, connected_pair, patient
 from wirecut.errors import CapabilityMissing, MisuseError
 from wirecut.wire import (
@@ -29,6 +30,7 @@ from wirecut.wire import (
     shut_down_writing,
     tcp_state,
     wait_until_readable,
+    why_missing,
 )
 from wirecut.wire.privileges import PRIVILEGES
 
@@ -192,13 +194,38 @@ def test_the_capabilities_are_these() -> None:
 
 
 @linux_only
-@every_name
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(one.name, marks=needs(one.name) if one in PRIVILEGES else ())
+        for one in CAPABILITIES
+    ],
+)
 def test_linux_has_every_capability(name: str) -> None:
     if name == "ipv6 loopback" and not available(name):
-        pytest.skip("no ::1 here")
-    if name in {capability.name for capability in PRIVILEGES} and not available(name):
-        pytest.skip(f"the capability {name!r} is missing: run under `wirecut lab -- COMMAND`")
+        pytest.skip("platform: no ::1 here")
     require(name)
+
+
+def test_why_one_is_missing_is_what_its_probe_ran_into(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> bool:
+        raise OSError(1, "no wings")
+
+    planted = [
+        Capability("flying", "pigs fly", "use a trebuchet", fail),
+        Capability("swimming", "pigs swim", "use a boat", lambda: False),
+        Capability("eating", "pigs eat", "feed them", lambda: True),
+    ]
+    monkeypatch.setattr(kernel, "CAPABILITIES", tuple(planted))
+    monkeypatch.setattr(kernel, "_why_missing", {})
+    available.cache_clear()
+    try:
+        reasons = [why_missing(one.name) for one in planted]
+    finally:
+        available.cache_clear()
+    assert reasons == ["[Errno 1] no wings", "", ""]
 
 
 @every_name

@@ -473,7 +473,7 @@ def test_the_descriptors_it_names_are_all_it_holds(
     state: str, family: socket.AddressFamily, tmp_path: Path
 ) -> None:
     if state == "fill" and family == socket.AF_UNIX:
-        pytest.skip("a path cannot be full")
+        pytest.skip("platform: a path cannot be full")
     available("full backlog")  # the probe's own sockets come and go before we count
     before = descriptors()
     with make(family, tmp_path) as place:
@@ -493,7 +493,7 @@ def test_a_forked_child_lets_go_and_the_parent_keeps_the_address(
     state: str, family: socket.AddressFamily, tmp_path: Path
 ) -> None:
     if state == "fill" and family == socket.AF_UNIX:
-        pytest.skip("a path cannot be full")
+        pytest.skip("platform: a path cannot be full")
     place = make(family, tmp_path)
     getattr(place, state)()
     # Duplicates keep the sockets alive, as the parent's descriptors do.
@@ -538,7 +538,7 @@ def test_a_thousand_addresses_leave_no_descriptor(
     state: str, family: socket.AddressFamily, tmp_path: Path
 ) -> None:
     if state == "fill" and family == socket.AF_UNIX:
-        pytest.skip("a path cannot be full")
+        pytest.skip("platform: a path cannot be full")
     before = descriptors()
     for _ in range(1000):
         with make(family, tmp_path) as place:

@@ -1,4 +1,4 @@
-"""The command line: ``wirecut serve``, ``try``, ``explain`` and ``doctor``; a file for each."""
+"""The command line: ``wirecut try``, ``serve``, ``lab`` and more; a file for each."""
 
 from __future__ import annotations
 

@@ -6,9 +6,11 @@ code   meaning
 0      all went well
 1      findings: ``try`` saw wrong data, a crash or a hang; ``serve``, a handler's error
 2      misuse: one sentence on standard error, never a traceback
-3      the harness itself failed
+3      the harness itself failed; ``lab``: this machine forbids a private network
 130    interrupted (Ctrl-C), except ``serve``, which ends that way
 =====  =============================================================================
+
+The exit code of ``lab`` is its command's, as soon as that has been started.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import typer
 import wirecut
 from wirecut.cli.doctor import doctor_command
 from wirecut.cli.explain import explain_command
+from wirecut.cli.lab import lab_command
 from wirecut.cli.output import say
 from wirecut.cli.serve import serve_command
 from wirecut.cli.try_clients import try_command
@@ -41,6 +44,7 @@ Examples:
   wirecut try                                    what http.client does, fault by fault
   wirecut try -- curl -sS --max-time 2 {url}     what curl does
   wirecut serve --http hello --fault reset/down:40
+  wirecut lab -- python -m pytest                every fault, without root
   wirecut explain reset/request.end
 """
 
@@ -78,6 +82,7 @@ def _root(
 
 _app.command("try", context_settings={"allow_interspersed_args": False})(try_command)
 _app.command("serve")(serve_command)
+_app.command("lab", context_settings={"allow_interspersed_args": False})(lab_command)
 _app.command("explain")(explain_command)
 _app.command("doctor")(doctor_command)
 

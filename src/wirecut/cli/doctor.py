@@ -14,8 +14,9 @@ from rich.text import Text
 
 import wirecut
 from wirecut.cli.output import out_console, print_block, print_json, print_line
+from wirecut.lab import inside_lab
 from wirecut.trying import CLIENTS
-from wirecut.wire import CAPABILITIES, available
+from wirecut.wire import CAPABILITIES, available, why_missing
 
 if sys.platform != "win32":
     import resource
@@ -48,6 +49,8 @@ def doctor_command(
     console = out_console()
     print_line(console, f"wirecut {found['wirecut']}, Python {found['python']}")
     print_line(console, found["platform"])
+    if found["lab"]:
+        print_line(console, "in a lab: a private loopback, and no other network")
     print_line(console, _sentence(found["descriptors"]))
     _print_capabilities(console, found["capabilities"])
     there = [f"{one['name']} {one['version']}" for one in found["clients"] if one["version"]]
@@ -62,6 +65,7 @@ def _examine() -> dict[str, Any]:
         "wirecut": wirecut.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "lab": inside_lab(),
         "descriptors": _descriptors(),
         "capabilities": [
             {
@@ -69,6 +73,7 @@ def _examine() -> dict[str, Any]:
                 "available": available(one.name),
                 "summary": one.summary,
                 "how_to_get": one.how_to_get,
+                "tried": why_missing(one.name),
             }
             for one in CAPABILITIES
         ],
@@ -112,5 +117,6 @@ def _print_capabilities(console: Console, capabilities: list[dict[str, Any]]) ->
         means = one["summary"]
         if not one["available"]:
             means += f"; to get it: {one['how_to_get']}"
+            means += f"; tried: {one['tried']}" if one["tried"] else ""
         table.add_row(one["name"], here, means)
     print_block(console, table)

@@ -19,6 +19,7 @@ from wirecut.wire.kernel import (
     require,
     set_no_delay,
     tcp_state,
+    why_missing,
 )
 from wirecut.wire.listening import DEFAULT_BACKLOG, ListenerState, Listening
 from wirecut.wire.observing import End, Observation, observe
@@ -63,4 +64,5 @@ __all__ = [
     "wait_for_hangup",
     "wait_until_readable",
     "wait_until_writable",
+    "why_missing",
 ]

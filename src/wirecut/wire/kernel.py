@@ -51,6 +51,7 @@ __all__ = [
     "require",
     "set_no_delay",
     "tcp_state",
+    "why_missing",
 ]
 
 _LINUX: Final = sys.platform == "linux"
@@ -188,6 +189,15 @@ def require(name: str) -> None:
     """
     if not available(name):
         raise _missing(name)
+
+
+def why_missing(name: str) -> str:
+    """What the probe of a missing capability ran into; empty if into nothing, or not missing.
+
+    Raises:
+        MisuseError: There is no capability of that name.
+    """
+    return "" if available(name) else _why_missing.get(name, "")
 
 
 def _find(name: str) -> Capability:

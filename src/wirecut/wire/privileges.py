@@ -60,7 +60,7 @@ def _probe_user_namespaces() -> bool:
 
 
 _PATIENCE_SECONDS: Final = 5.0
-_LAB: Final = "run it as `wirecut lab -- COMMAND`, which needs no root"
+_LAB: Final = "run it as `wirecut lab -- COMMAND` (pytest: with --wirecut-lab), without root"
 
 PRIVILEGES: Final = (
     Capability(
