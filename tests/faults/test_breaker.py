@@ -141,11 +141,25 @@ def test_an_exchange_is_known_on_the_side_that_asks_too() -> None:
     assert seen.struck == [(plan[1], 4), (plan[0], 5)]
 
 
-def test_offsets_of_both_directions_of_an_exchange_strike_once_each() -> None:
-    plan = ["delay/up:3/exchange:1", "delay/down:1/exchange:1"]
+def test_all_faults_of_an_exchange_strike_once_each() -> None:
+    plan = [
+        "delay/up:3/exchange:1",
+        "delay/down:1/exchange:1",
+        "delay/pattern:down:ir/exchange:1",
+        "delay/pattern:up:Host/exchange:1",
+    ]
     served = Served(plan)
-    served.serve([GET], [GET])
-    assert served.seen.struck == [(plan[0], 3), (plan[1], 1)]
+    served.serve([GET, GET], [GET + GET])
+    host = GET.index(b"Host") + 4
+    assert served.seen.struck == [(plan[0], 3), (plan[3], host), (plan[1], 1), (plan[2], 3)]
+
+
+def test_what_was_inserted_at_the_end_of_an_answer_comes_before_the_next_exchange() -> None:
+    plan = ["duplicate:5/down:0", "delay/down:1/exchange:2"]
+    served = Served(plan)
+    served.serve([GET, GET], [GET + GET])
+    assert served.down.data == REPLIES[0] * 2 + REPLIES[1]
+    assert served.seen.struck == [(plan[0], 0), (plan[1], 11)]
 
 
 @given(requests=requests_made, draw=st.data())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.lanes import Driven, drive, expected
 from tests.strategies import segments
-from wirecut import Delay, Drop, Duplicate, Fault, Garbage, Reset, at, parse_fault
+from wirecut import Close, Delay, Drop, Duplicate, Fault, Garbage, Reset, at, parse_fault
 from wirecut.faults.lane import Due, Lane
 from wirecut.wire.action import Action, Direction, Hold, Pass, PassEnd, Transform
 
@@ -252,6 +252,35 @@ def test_a_strike_can_be_interrupted() -> None:
     lane.interrupt()
     assert not lane.in_strike
     assert lane.next(b"", end=False) is None
+
+
+def test_what_is_left_of_a_reset_looks_at_nothing() -> None:
+    lane, _ = lane_of()
+    lane.strike(Reset())
+    assert not lane.is_blind
+    for blind in (True, True, False):
+        assert lane.next(b"", end=False) is not None
+        assert lane.is_blind is blind
+    lane.strike(Close())
+    for _ in range(4):
+        assert lane.next(b"", end=False) is not None
+        assert not lane.is_blind
+
+
+def test_what_was_inserted_can_be_as_long_as_what_waits() -> None:
+    seen = drive(["garbage:3/down:0", "drop:1/down:0"], [b"abc"])
+    assert seen.data == Garbage(3).noise[1:] + b"abc"
+
+
+def test_an_effect_is_told_of_an_end_that_a_moment_has_hidden() -> None:
+    seen = drive(["duplicate:9/down:0", "delay/down:3"], [b"abc"], end_comes_late=False)
+    assert (seen.data, seen.ends) == (b"abcabc", 1)
+
+
+@pytest.mark.parametrize("pieces", [[b"abc"], [b"a", b"bc"], []])
+def test_an_effect_is_told_of_an_end_that_comes_late(pieces: list[bytes]) -> None:
+    seen = drive(["duplicate:9/down:0"], pieces, end_comes_late=True)
+    assert (seen.data, seen.ends) == (b"".join(pieces) * 2, 1)
 
 
 def test_what_was_inserted_is_counted_until_it_has_passed() -> None:
