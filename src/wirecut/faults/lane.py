@@ -228,7 +228,6 @@ class Lane:
         self._on_strike(armed.fault, self.count)
         if armed.fault.paces:
             # In its turn, after those in force that have bytes to change.
-            self._current = armed
             self._stay(armed)
             return Again()
         return self._begin(armed, waiting, end=end)
@@ -303,8 +302,7 @@ class Lane:
     def _note(armed: _Armed, data: Buffer, count: int) -> None:
         """Remember what a strike has passed or taken, as far as its effect looks."""
         room = min(count, armed.fault.window_bytes - len(armed.taken))
-        if room > 0:
-            armed.taken += bytes(data[:room])
+        armed.taken += bytes(data[:room])
         armed.done += count
 
     def _pass(self, count: int) -> Pass | Transform:
