@@ -35,7 +35,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PACKAGE: Final = "wirecut.faults"
@@ -82,7 +82,15 @@ class Mutant:
     source: str
 
 
-Change = tuple[str, Callable[[ast.AST], None]]
+Change = tuple[str, Callable[[Any], object]]
+
+
+def _assign(attribute: str, value: object) -> Callable[[ast.AST], None]:
+    return lambda node: setattr(node, attribute, value)
+
+
+def _leave_out(attribute: str, index: int) -> Callable[[ast.AST], None]:
+    return lambda node: getattr(node, attribute).pop(index)
 
 
 def changes(node: ast.AST) -> Iterator[Change]:  # noqa: C901, PLR0912 - one case per kind of node
@@ -90,23 +98,16 @@ def changes(node: ast.AST) -> Iterator[Change]:  # noqa: C901, PLR0912 - one cas
     match node:
         case ast.Compare(ops=[op]):
             for other in _COMPARISONS.get(type(op), ()):
-                yield "comparison", lambda n, other=other: setattr(n, "ops", [other()])
+                yield "comparison", _assign("ops", [other()])
         case ast.BoolOp(op=op, values=values):
             other_op = ast.Or() if isinstance(op, ast.And) else ast.And()
             yield "and/or", lambda n: setattr(n, "op", other_op)
             for index in range(len(values)):
-                yield "operand left out", lambda n, index=index: n.values.pop(index)  # type: ignore[attr-defined]
+                yield "operand left out", _leave_out("values", index)
         case ast.UnaryOp(op=ast.Not()):
             yield (
                 "not left out",
-                lambda n: (
-                    setattr(n, "op", ast.Not())
-                    or setattr(
-                        n,
-                        "operand",
-                        ast.UnaryOp(ast.Not(), n.operand),  # type: ignore[attr-defined]
-                    )
-                ),
+                lambda n: setattr(n, "operand", ast.UnaryOp(ast.Not(), n.operand)),
             )
         case ast.BinOp(op=op) | ast.AugAssign(op=op) if type(op) in _OPERATORS:
             swapped = _OPERATORS[type(op)]()
@@ -123,7 +124,7 @@ def changes(node: ast.AST) -> Iterator[Change]:  # noqa: C901, PLR0912 - one cas
                 lambda n: setattr(
                     n,
                     "test",
-                    ast.UnaryOp(ast.Not(), n.test),  # type: ignore[attr-defined]
+                    ast.UnaryOp(ast.Not(), n.test),
                 ),
             )
         case ast.comprehension(ifs=ifs) if ifs:
@@ -134,12 +135,12 @@ def changes(node: ast.AST) -> Iterator[Change]:  # noqa: C901, PLR0912 - one cas
             if upper is not None:
                 yield "slice", lambda n: setattr(n, "upper", None)
         case ast.Call(func=ast.Name(id=name)) if name in _CALLS:
-            yield "call", lambda n: setattr(n.func, "id", _CALLS[name])  # type: ignore[attr-defined]
+            yield "call", lambda n: setattr(n.func, "id", _CALLS[name])
         case ast.match_case(guard=ast.expr()):
             yield "guard left out", lambda n: setattr(n, "guard", None)
         case ast.Match(cases=cases):
             for index in range(len(cases)):
-                yield "case left out", lambda n, index=index: n.cases.pop(index)  # type: ignore[attr-defined]
+                yield "case left out", _leave_out("cases", index)
 
 
 def _statements(tree: ast.AST) -> Iterator[tuple[list[ast.stmt], int]]:
