@@ -9,8 +9,8 @@ condition or of a slice left out, a branch of a ``match`` left out, None returne
 compiled in memory, so nothing on disk changes, and the tests that need no socket run in a
 forked child that stops at the first failure.  Survivors are printed as diffs.
 
-Deleting statements is what general mutation tools (mutmut, cosmic-ray) do not do, and it is
-the claim to be tested: every line of a fault has a test that fails without it.
+Leaving statements out matters most: it is the claim to be tested, that every line of a fault
+has a test that fails without it.
 """
 
 # ruff: noqa: T201 - what it prints is its purpose
