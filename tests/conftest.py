@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Generator, Iterator
 
@@ -20,6 +21,11 @@ _FAILED = pytest.StashKey[bool]()
 hypothesis.settings.register_profile("dev", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_examples=200)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+
+# A shell starts its background jobs with SIGINT ignored, and children inherit that: tests of
+# Ctrl-C would wait for ever in a suite that was started so.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

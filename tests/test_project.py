@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.lowest import lowest
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -61,3 +63,20 @@ def test_every_rule_that_is_switched_off_carries_its_reason() -> None:
 def test_every_runtime_dependency_has_a_lower_bound() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
     assert [name for name in project["dependencies"] if ">=" not in name] == []
+
+
+def test_ci_runs_the_suite_with_the_lowest_versions_that_are_allowed() -> None:
+    constraints = lowest()
+    assert "pytest==8.4" in constraints
+    assert len(constraints) == len(set(constraints)) > 15
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "python -m tools.lowest" in script
+
+
+def test_a_dependency_without_a_lower_bound_is_named(tmp_path: Path) -> None:
+    project = tmp_path / "pyproject.toml"
+    project.write_text(
+        '[project]\ndependencies = ["h11"]\noptional-dependencies = { test = [] }\n', "utf-8"
+    )
+    with pytest.raises(ValueError, match="'h11' has no lower bound"):
+        lowest(project)

@@ -1,9 +1,12 @@
 """A point in time that is handed down every call.
 
 A timeout that is re-armed for each partial read grows without bound when the peer is slow;
-a deadline does not.  The clock is the monotonic one, and it is taken before anything can
-patch it: freezegun replaces ``time.monotonic`` in every module that holds it by name, and a
-frozen clock would turn every bounded wait here into an endless one.
+a deadline does not.
+
+The clock is ``time.perf_counter``: monotonic, on Linux the same as ``time.monotonic``, and left
+alone by time-machine, of which some versions change the latter in place.  It is taken before
+anything can patch it: freezegun replaces it in every module that holds it by name.  A frozen
+clock would turn every bounded wait here into an endless one.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ DEFAULT_PATIENCE_SECONDS: Final = 5.0
 """How long any internal wait lasts before it is reported, unless the user says otherwise."""
 
 
-def now(_clock: Callable[[], float] = time.monotonic) -> float:
+def now(_clock: Callable[[], float] = time.perf_counter) -> float:
     """Seconds on the monotonic clock; the default argument keeps the real clock (see above)."""
     return _clock()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +12,9 @@ from hypothesis import strategies as st
 from tests.lanes import Driven, breaker_of, drive, step
 from tests.strategies import segments
 from wirecut.errors import InternalError
-from wirecut.faults import parse_fault
+from wirecut.faults import Fault, as_faults, parse_fault
+from wirecut.faults.breaker import Breaker
+from wirecut.http import RequestFramer
 from wirecut.wire.action import Direction
 
 pytestmark = pytest.mark.pure
@@ -141,11 +146,25 @@ def test_an_exchange_is_known_on_the_side_that_asks_too() -> None:
     assert seen.struck == [(plan[1], 4), (plan[0], 5)]
 
 
-def test_offsets_of_both_directions_of_an_exchange_strike_once_each() -> None:
-    plan = ["delay/up:3/exchange:1", "delay/down:1/exchange:1"]
+def test_all_faults_of_an_exchange_strike_once_each() -> None:
+    plan = [
+        "delay/up:3/exchange:1",
+        "delay/down:1/exchange:1",
+        "delay/pattern:down:ir/exchange:1",
+        "delay/pattern:up:Host/exchange:1",
+    ]
     served = Served(plan)
-    served.serve([GET], [GET])
-    assert served.seen.struck == [(plan[0], 3), (plan[1], 1)]
+    served.serve([GET, GET], [GET, GET])
+    host = GET.index(b"Host") + 4
+    assert served.seen.struck == [(plan[0], 3), (plan[3], host), (plan[1], 1), (plan[2], 3)]
+
+
+def test_what_was_inserted_at_the_end_of_an_answer_comes_before_the_next_exchange() -> None:
+    plan = ["duplicate:5/down:0", "delay/down:1/exchange:2"]
+    served = Served(plan)
+    served.serve([GET, GET], [GET + GET])
+    assert served.down.data == REPLIES[0] * 2 + REPLIES[1]
+    assert served.seen.struck == [(plan[0], 0), (plan[1], 11)]
 
 
 @given(requests=requests_made, draw=st.data())
@@ -242,6 +261,26 @@ def test_a_pattern_added_later_is_looked_for_in_what_has_not_been_scanned() -> N
     while step(breaker.up, waiting, out, end=False):
         pass
     assert seen.struck == [("delay/pattern:up:b", 4)]
+
+
+def test_a_breaker_that_was_released_is_no_work_for_the_garbage_collector() -> None:
+    class Told:
+        def __call__(self, fault: Fault, direction: Direction, count: int) -> None:
+            del fault, direction, count
+
+    told = Told()
+    alive = weakref.ref(told)
+    plan = as_faults(["reset/request.end", "delay/pattern:up:a", "delay/pattern:down:a"])
+    breaker = Breaker(
+        plan, outbound=Direction.DOWN, scan_requests=RequestFramer, on_strike=told
+    )
+    gc.disable()
+    try:
+        breaker.release()
+        del breaker, told
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("outbound", [Direction.UP, Direction.DOWN])

@@ -21,6 +21,7 @@ def test_it_inserts_its_noise_and_takes_nothing(waiting: bytes) -> None:
 @pytest.mark.pure
 def test_the_noise_of_a_seed_is_written_down() -> None:
     assert Garbage(4).noise == bytes.fromhex("cd072cd8")
+    assert Garbage(4, 7).noise == bytes.fromhex("b8b4e652")
     assert Garbage(4, 1).noise == bytes.fromhex("f5b16522")
 
 

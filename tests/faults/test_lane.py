@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.lanes import Driven, drive, expected
 from tests.strategies import segments
-from wirecut import Delay, Drop, Duplicate, Fault, Garbage, Reset, at, parse_fault
+from wirecut import Close, Delay, Drop, Duplicate, Fault, Garbage, Reset, at, parse_fault
 from wirecut.faults.lane import Due, Lane
-from wirecut.wire.action import Action, Direction, Hold, Pass, PassEnd, Transform
+from wirecut.wire.action import Action, Again, Direction, Hold, Pass, PassEnd, Transform, View
 
 pytestmark = pytest.mark.pure
 
@@ -87,7 +89,7 @@ def outcome(seen: Driven) -> tuple[bytes, list[tuple[str, int]], int]:
     return seen.data, seen.struck, seen.ends
 
 
-@settings(max_examples=400)
+@settings(max_examples=1000)
 @given(
     plan=plans(),
     data=streams,
@@ -206,6 +208,20 @@ def test_what_is_asked_for_strikes_while_held_in_the_order_asked_for() -> None:
     ]
 
 
+def test_what_is_asked_for_keeps_its_order_also_if_it_needs_bytes() -> None:
+    lane, struck = lane_of()
+    lane.strike(Drop())
+    lane.strike(Delay())
+    everything(lane, b"abc")
+    assert [text for text, _ in struck] == ["drop/down:0", "delay/request.end"]
+
+
+def test_where_we_send_a_match_strikes_at_its_place_and_an_offset_with_the_next_byte() -> None:
+    plan = ["delay/down:2", "delay/pattern:down:ab"]
+    seen = drive(plan, [b"ab", b"c"])
+    assert seen.struck == drive(plan, [b"abc"]).struck == [(plan[1], 2), (plan[0], 2)]
+
+
 def test_what_is_asked_for_comes_before_what_strikes_at_accept() -> None:
     lane, struck = lane_of()
     lane.arm(Delay(1), Due.AT_ONCE, order=1)
@@ -252,6 +268,117 @@ def test_a_strike_can_be_interrupted() -> None:
     lane.interrupt()
     assert not lane.in_strike
     assert lane.next(b"", end=False) is None
+
+
+def test_what_is_left_of_a_reset_looks_at_nothing() -> None:
+    lane, _ = lane_of()
+    lane.strike(Reset())
+    assert not lane.is_blind
+    for blind in (True, True, False):
+        assert lane.next(b"", end=False) is not None
+        assert lane.is_blind is blind
+    lane.strike(Close())
+    for _ in range(4):
+        assert lane.next(b"", end=False) is not None
+        assert not lane.is_blind
+
+
+def test_what_was_inserted_can_be_as_long_as_what_waits() -> None:
+    seen = drive(["garbage:3/down:0", "drop:1/down:0"], [b"abc"])
+    assert seen.data == Garbage(3).noise[1:] + b"abc"
+
+
+def test_an_effect_is_told_of_an_end_that_a_moment_has_hidden() -> None:
+    plan = ["duplicate:9/down:0", "delay/down:3"]
+    for pieces in ([b"abc"], [b"a", b"bc"]):
+        seen = drive(plan, pieces, end_comes_late=False)
+        assert (seen.data, seen.ends) == (b"abcabc", 1)
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    ("other", "data"), [("delay/down:9", b"abcabc"), ("drop/down:3", b"abcbc")]
+)
+def test_a_moment_that_cannot_come_before_the_end_does_not_hide_it(
+    other: str, data: bytes, *, late: bool
+) -> None:
+    seen = drive(["duplicate:9/down:0", other], [b"abc"], end_comes_late=late)
+    assert (seen.data, seen.ends) == (data, 1)
+
+
+def test_nothing_inserted_passes_while_a_fault_is_to_strike_at_this_place() -> None:
+    plan = ["corrupt:8/up:1", "drop/up:1", "duplicate/up:0"]
+    seen = drive(plan, [b"a"], direction=Direction.UP, end=False)
+    # The copy is the byte after both moments, and the one given last acts first.
+    assert (seen.data, seen.struck) == (b"a", [(plan[2], 0), (plan[0], 1), (plan[1], 1)])
+
+
+def test_bytes_inserted_at_one_place_come_in_the_order_given() -> None:
+    seen = drive(["garbage:2/down:1", "garbage:3/down:1"], [b"abc"])
+    assert seen.data == b"a" + Garbage(2).noise + Garbage(3).noise + b"bc"
+
+
+def test_bytes_can_be_inserted_among_those_inserted_before() -> None:
+    seen = drive(["garbage:5/down:0", "garbage:1/down:2"], [b"abc"])
+    noise = Garbage(5).noise
+    assert seen.data == noise[:2] + Garbage(1).noise + noise[2:] + b"abc"
+
+
+VIEWS: list[View] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking(Fault):
+    """Passes byte after byte and remembers what it was shown."""
+
+    window: int = 2
+
+    @property
+    def window_bytes(self) -> int:
+        return self.window
+
+    def act(self, view: View) -> tuple[Action, ...]:
+        VIEWS.append(view)
+        return (Pass(1), Again()) if view.waiting else (Again(),)
+
+
+def shown(lane: Lane, waiting: bytes) -> list[tuple[int, bytes, bool, int, bytes]]:
+    """What an effect is shown until all has passed, the end included."""
+    VIEWS.clear()
+    everything(lane, waiting, end=True)
+    assert {view.direction for view in VIEWS} == {Direction.DOWN}
+    return [(view.waiting, view.head, view.end, view.done, view.taken) for view in VIEWS]
+
+
+def test_an_effect_is_shown_what_lies_before_the_next_moment() -> None:
+    lane, _ = lane_of()
+    lane.arm(Looking(at=at.down(0)), Due.OFFSET)
+    lane.arm(Drop(at=at.down(3)), Due.OFFSET, 3)
+    assert shown(lane, b"abcde") == [
+        (3, b"ab", False, 0, b""),
+        (2, b"bc", False, 1, b"a"),
+        (1, b"c", False, 2, b"ab"),
+        (1, b"e", True, 3, b"ab"),
+        (0, b"", True, 4, b"ab"),
+    ]
+
+
+@pytest.mark.parametrize("window", [1, 2, 4, 9])
+def test_an_effect_is_shown_inserted_bytes_as_any_others(window: int) -> None:
+    lane, _ = lane_of()
+    lane.arm(Garbage(3), Due.OFFSET)
+    lane.arm(Looking(at=at.down(0), window=window), Due.OFFSET, order=1)
+    stream = Garbage(3).noise + b"ab"
+    expected_views = [
+        (5 - n, stream[n : n + window], True, n, stream[: min(n, window)]) for n in range(5)
+    ]
+    assert shown(lane, b"ab") == [*expected_views, (0, b"", True, 5, stream[:window])]
+
+
+@pytest.mark.parametrize("pieces", [[b"abc"], [b"a", b"bc"], []])
+def test_an_effect_is_told_of_an_end_that_comes_late(pieces: list[bytes]) -> None:
+    seen = drive(["duplicate:9/down:0"], pieces, end_comes_late=True)
+    assert (seen.data, seen.ends) == (b"".join(pieces) * 2, 1)
 
 
 def test_what_was_inserted_is_counted_until_it_has_passed() -> None:

@@ -115,6 +115,7 @@ def test_an_earlier_end_is_found_wherever_it_is_given(first: str, other: str) ->
         ["reset/pattern:up:a:2", "delay/pattern:up:a"],
         ["delay/pattern:up:ba", "reset/pattern:up:a"],
         ["reset/pattern:up:ba", "delay/pattern:up:a"],
+        ["reset/pattern:up:a:2", "delay/pattern:up:ab"],
         ["reset/pattern:up:a:5", "delay/pattern:up:aa:2"],
         ["reset/pattern:up:a", "delay/pattern:up:b"],
         ["reset/pattern:up:a", "delay/pattern:down:a:2"],
@@ -123,6 +124,9 @@ def test_an_earlier_end_is_found_wherever_it_is_given(first: str, other: str) ->
         ["reset/down:2", "delay/pattern:down:abc"],
         ["delay/request.end/exchange:1", "reset/request.end"],
         ["reset/request.end", "delay/up:3/exchange:1"],
+        ["reset/request.end", "delay/down:9/first:2"],
+        ["reset/request.end", "delay/down:9/nth:2"],
+        ["reset/request.end/exchange:2", "delay/down:1/exchange:2"],
         ["reset/up.end", "delay/down.end"],
         ["refuse/connect"],
         ["reset/connect"],
@@ -145,6 +149,11 @@ def test_what_can_strike_is_accepted(plan: list[str]) -> None:
     check_plan(as_faults(plan))
 
 
+def test_a_second_exchange_never_begins_after_an_end_at_the_first_request() -> None:
+    with pytest.raises(MisuseError, match=r"^delay/down:0/exchange:2 can never strike: reset/"):
+        check_plan(as_faults(["delay/down:0/exchange:2", "reset/request.end"]))
+
+
 def test_at_one_place_what_needs_a_byte_comes_after_an_end_that_needs_none() -> None:
     with pytest.raises(MisuseError, match=r"^throttle/up:5 can never strike: reset/up:5 comes"):
         check_plan(as_faults(["throttle/up:5", "reset/up:5"]))
@@ -158,6 +167,20 @@ def test_the_side_that_applies_the_faults_decides_what_a_half_close_ends() -> No
     check_plan(plan, outbound=Direction.DOWN)
     with pytest.raises(MisuseError, match=r"^delay/up:2 can never strike: half_close/up:1 "):
         check_plan(plan, outbound=Direction.UP)
+
+
+def test_where_we_send_what_is_asked_for_may_be_dropped_before_it_counts() -> None:
+    check_plan(as_faults(["reset/up:3", "delay/request.end"]), outbound=Direction.UP)
+    check_plan(as_faults(["reset/up:2", "delay/pattern:up:abc"]), outbound=Direction.UP)
+    for other in ("delay/request.end", "delay/pattern:up:abc"):
+        with pytest.raises(MisuseError, match=f"^{other} can never strike: reset/up:0 "):
+            check_plan(as_faults(["reset/up:0", other]), outbound=Direction.UP)
+
+
+@pytest.mark.parametrize("other", ["delay/request.end", "delay/pattern:up:abc"])
+def test_inside_one_exchange_places_are_compared_as_on_a_connection(other: str) -> None:
+    with pytest.raises(MisuseError, match=f"^{other}/exchange:2 can never strike: reset/up:2/"):
+        check_plan(as_faults(["reset/up:2/exchange:2", f"{other}/exchange:2"]))
 
 
 def test_a_fault_at_connect_may_stand_behind_another_given_later() -> None:

@@ -257,3 +257,8 @@ def test_an_ipv6_address_is_in_brackets_in_urls_only() -> None:
     with serve_tcp(host="::1") as server:
         assert server.url == f"http://[::1]:{server.port}"
         assert server.address == ("::1", server.port)
+
+
+def test_text_that_names_no_fault_says_that_bytes_are_meant() -> None:
+    with pytest.raises(MisuseError, match=r"'abc' is none; to send it, give bytes: b'abc'"):
+        serve_tcp("abc")

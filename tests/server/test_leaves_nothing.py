@@ -16,9 +16,22 @@ import pytest
 from tests.server.talking import connect, descriptors, has_struck, numbered
 from tests.support import PATIENCE, patient
 from tests.tier import Tier
-from wirecut import Ended, HandlerStuck, MisuseError, Peer, TcpServer, observe, serve_tcp
+from wirecut import (
+    End,
+    Ended,
+    HandlerStuck,
+    MisuseError,
+    Observation,
+    Peer,
+    TcpServer,
+    observe,
+    serve_tcp,
+)
 from wirecut.deadline import now
+from wirecut.faults.breaker import Breaker
+from wirecut.faults.lane import Lane
 from wirecut.server.core import open_cores
+from wirecut.server.link import Link
 
 _PUPPETS = Path(__file__).parent.parent / "puppets"
 
@@ -284,3 +297,23 @@ def test_descriptors_that_run_out_are_named_and_served_later() -> None:
         assert observe(client, patient()).data == b"reply"
     found = server.shut_down()
     assert all("descriptors" in str(finding) for finding in found)
+
+
+def test_a_struck_connection_leaves_no_garbage_behind() -> None:
+    """Its parts refer to each other; what they leave must not wait for the collector."""
+    with serve_tcp(faults=["reset/request.end", "delay:0/up:3/optional"]) as server:
+        for _ in range(3):
+            reset_by(server)
+        assert len(server.connections) == 3
+        gc.collect()
+        for _ in range(20):
+            reset_by(server)
+        assert len(server.connections) == 23
+        left = [one for one in gc.get_objects() if isinstance(one, Breaker | Lane | Link)]
+        # The loop may still have the last event of one of them in its hands.
+        assert len({id(one) for one in left}) <= 1
+
+
+def reset_by(server: TcpServer) -> None:
+    with connect(server, b"GET / HTTP/1.1\r\nHost: t\r\n\r\n") as client:
+        assert observe(client, patient()) == Observation(b"", End.RESET)

@@ -831,3 +831,15 @@ def test_the_switches_work_where_ports_cannot_be_held() -> None:
         [sys.executable, "-W", "error", "-c", ELSEWHERE], check=False, timeout=60
     )
     assert done.returncode == 17
+
+
+def test_accepted_connections_send_small_pieces_at_once(loopback_host: str) -> None:
+    with Listening(loopback_host) as place:
+        place.open()
+        with client(place):
+            assert place.socket is not None
+            wait_until_readable(place.socket, patient())
+            accepted = place.accept()
+            assert accepted is not None
+            with accepted[0] as sock:
+                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -78,7 +78,7 @@ class Breaker:
         # Each with its place in the order given, which decides between equal moments.
         self._given = 0
         self._request_end: list[tuple[int, Fault]] = []
-        self._in_exchange: list[tuple[int, Fault]] = []
+        self._in_exchange: list[tuple[int, int, Fault]] = []
         self.exchanges = 0
         self.produced = 0
         self.up = Lane(
@@ -98,6 +98,11 @@ class Breaker:
     def lane(self, direction: Direction) -> Lane:
         """The lane of one direction, UP or DOWN."""
         return self.up if direction is Direction.UP else self.down
+
+    def release(self) -> None:
+        """The connection is over: nothing is told any more."""
+        self.up.release()
+        self.down.release()
 
     def skip(self, up: int, down: int) -> None:
         """Begin in the middle of a connection: so many bytes have passed already."""
@@ -120,9 +125,9 @@ class Breaker:
             case RequestEnd(), _:
                 self._frame_requests()
                 self._request_end.append((order, fault))
-            case _, Exchange():
+            case _, Exchange(number=number):
                 self._frame_requests()
-                self._in_exchange.append((order, fault))
+                self._in_exchange.append((number, order, fault))
             case Offset(direction=direction, count=count), _:
                 self.lane(direction).arm(fault, Due.OFFSET, count, order)
             case StreamEnd(direction=direction), _:
@@ -174,7 +179,7 @@ class Breaker:
                 case Pattern(direction=Direction.DOWN) as pattern:
                     # Answers to the exchanges before that nothing has scanned yet.
                     position = self.down.scan_position
-                    skip = max(0, self.produced - position) if self.down.outbound else 0
+                    skip = self.produced - position if self.down.outbound else 0
                     self._watch(fault, order, pattern, position + skip, skip=skip)
                 case _:
                     pass
@@ -188,11 +193,7 @@ class Breaker:
                 self._arm_from_here(fault, order, fault.at)
 
     def _of_exchange(self, number: int) -> list[tuple[int, Fault]]:
-        return [
-            (order, fault)
-            for order, fault in self._in_exchange
-            if isinstance(fault.on, Exchange) and fault.on.number == number
-        ]
+        return [(order, fault) for their, order, fault in self._in_exchange if their == number]
 
     def _arm_from_here(self, fault: Fault, order: int, at: Offset) -> None:
         """Place an offset that counts from what is on the wire now."""

@@ -34,10 +34,6 @@ from wirecut.wire.action import (
 
 __all__ = ["Due", "Lane"]
 
-# Places before the first byte: what strikes when asked for, and what strikes at accept.
-_ASKED_FOR: Final = -2
-_AT_ONCE: Final = -1
-
 # What a reset is made of, and most of a stall.
 _BLIND: Final = (Hold, WaitUntilSent, Abort)
 
@@ -146,6 +142,14 @@ class Lane:
         """The fault that struck last."""
         return self._current.fault if self._current else None
 
+    def release(self) -> None:
+        """Let go of whoever is told of strikes: the connection is over.
+
+        They refer to each other, and would otherwise wait for the garbage collector.
+        """
+        self._on_strike = _nobody
+        self.scanners.clear()
+
     def interrupt(self) -> None:
         """Drop what is left of the present strike."""
         self._queue.clear()
@@ -161,14 +165,12 @@ class Lane:
                 the order in which they were armed.  What strikes at the place itself comes
                 before what waits for the byte after it, because that byte may come later.
         """
-        if due is Due.AT_ONCE:
-            position = _AT_ONCE
         self._armed.append(_Armed(fault, due, position, order))
         self._armed.sort(key=lambda one: (one.position, self._waits(one), one.order))
 
     def strike(self, fault: Fault) -> None:
         """Let a fault strike now: before all that is armed, and even while held."""
-        self.arm(fault, Due.NOW, _ASKED_FOR)
+        self.arm(fault, Due.NOW)
 
     def next(self, waiting: Buffer, *, end: bool, held: bool = False) -> Action | None:
         """The one action to execute now, or None until there is more to pass.
@@ -226,7 +228,6 @@ class Lane:
         self._on_strike(armed.fault, self.count)
         if armed.fault.paces:
             # In its turn, after those in force that have bytes to change.
-            self._current = armed
             self._stay(armed)
             return Again()
         return self._begin(armed, waiting, end=end)
@@ -301,8 +302,7 @@ class Lane:
     def _note(armed: _Armed, data: Buffer, count: int) -> None:
         """Remember what a strike has passed or taken, as far as its effect looks."""
         room = min(count, armed.fault.window_bytes - len(armed.taken))
-        if room > 0:
-            armed.taken += bytes(data[:room])
+        armed.taken += bytes(data[:room])
         armed.done += count
 
     def _pass(self, count: int) -> Pass | Transform:
@@ -385,3 +385,7 @@ class Lane:
     def _is_beyond(self, armed: _Armed, waiting: int) -> bool:
         size = len(self._front) + waiting
         return self._room(armed, size + 1) > size
+
+
+def _nobody(_fault: Fault, _count: int) -> None:
+    """Nobody is told of strikes any more."""

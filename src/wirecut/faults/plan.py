@@ -29,9 +29,7 @@ def check_plan(faults: Sequence[Fault], *, outbound: Direction = Direction.DOWN)
     """
     for index, first in enumerate(faults):
         for other_index, other in enumerate(faults):
-            if index != other_index and _ends_before(
-                first, other, outbound, given_first=index < other_index
-            ):
+            if _ends_before(first, other, outbound, given_first=index < other_index):
                 raise MisuseError(
                     f"{other} can never strike: {first} comes first and ends "
                     f"{'the connection' if first.ends(outbound) is Direction.BOTH else 'it'}; "
@@ -110,16 +108,14 @@ def _compare(  # noqa: PLR0911 - one answer for each kind of pair
             return -1
         case Pattern() as one, Pattern() as two:
             return _compare_patterns(one, two)
-        case Offset(direction=d, count=n), Pattern() as two if (
-            d is two.direction
-            and (d is not outbound or not n)
-            and not isinstance(first.on, Exchange)
+        case Offset(direction=d, count=n), Pattern() as two if d is two.direction and (
+            d is not outbound or not n
         ):
             # Where we read, offsets and matches count the same bytes.  Where we write, what
             # is matched may be dropped before it counts.
             return n - len(two.data) * two.nth
         case Offset(direction=Direction.UP, count=n), RequestEnd() if (
-            outbound is Direction.DOWN and not isinstance(first.on, Exchange)
+            outbound is not Direction.UP or not n
         ):
             return n - SHORTEST_REQUEST_BYTES
         case _:
@@ -129,7 +125,7 @@ def _compare(  # noqa: PLR0911 - one answer for each kind of pair
 def _compare_patterns(one: Pattern, two: Pattern) -> int:
     """Every match of ``two`` has some of ``one`` in it, if it contains its bytes."""
     *matches, rest = two.data.split(one.data)
-    if one.direction is not two.direction or not matches:
+    if one.direction is not two.direction:
         return 1
     left = one.nth - two.nth * len(matches)
     return -1 if not left and rest else left

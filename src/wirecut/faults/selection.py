@@ -140,10 +140,10 @@ def parse_selection(text: str) -> Selection:
     Raises:
         MisuseError: There is no such selection; the message lists those there are.
     """
-    word, colon, number = text.partition(":")
+    word, _, number = text.partition(":")
     if text == "every":
         return EVERY
-    if colon and is_count(number):
+    if is_count(number):
         if word == "first":
             return First(int(number))
         if word == "nth":

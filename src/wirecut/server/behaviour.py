@@ -21,7 +21,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from wirecut.errors import MisuseError
 from wirecut.faults.fault import Fault
 from wirecut.faults.selection import EVERY
-from wirecut.faults.text import as_fault
+from wirecut.faults.text import EFFECTS, as_fault
 from wirecut.script.machine import Answer, Machine, Silent
 from wirecut.server.worker import Handling, Peer
 
@@ -116,6 +116,11 @@ def _checked(behaviour: object) -> Any:  # noqa: ANN401 - narrowed by the checks
         if not behaviour:
             raise MisuseError("a behaviour of b'' sends nothing: use None to say nothing")
         return behaviour
+    if isinstance(behaviour, str) and behaviour.split(":")[0].split("/")[0] not in EFFECTS:
+        raise MisuseError(
+            f"a behaviour given as text is a fault's, and {behaviour!r} is none; to send it, "
+            f"give bytes: b{behaviour!r}"
+        )
     if isinstance(behaviour, Fault | str):
         fault = as_fault(behaviour)
         if fault.at_connect or fault.on != EVERY:

@@ -153,11 +153,13 @@ class Interpreter:
             return False
         return behaviour_reads and self._breaker.up not in self._busy
 
-    def write_down(self, record: Record) -> None:
-        """Leave in the journal what is known of the exchanges."""
-        if self._breaker is not None:
-            record.exchanges = self._breaker.exchanges
-            record.problem = self._breaker.problem
+    def leave(self, record: Record) -> None:
+        """Leave in the journal what is known of the exchanges, and drop the plan."""
+        breaker, self._breaker, self._said = self._breaker, None, None
+        if breaker is not None:
+            record.exchanges = breaker.exchanges
+            record.problem = breaker.problem
+            breaker.release()
 
     def run(self) -> None:
         """Execute all that can be executed now."""
@@ -326,8 +328,7 @@ class Interpreter:
         What a strike has still to do is part of it and must not be lost.
         """
         if not (breaker.up.in_strike or breaker.down.in_strike or self.severed):
-            self.write_down(self._link.record)
-            self._breaker = self._said = None
+            self.leave(self._link.record)
             self._link.silence()
 
     def _is_held(self, direction: Direction) -> bool:

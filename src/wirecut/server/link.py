@@ -385,7 +385,7 @@ class Link:
         self._timers = self._out = None
         self.sock = None
         if self.interpreter is not None:
-            self.interpreter.write_down(self.record)
+            self.interpreter.leave(self.record)
             self.interpreter = None
         machine, self.machine = self.machine, None
         self.host.ended(self, machine, ended, reason)

@@ -171,6 +171,7 @@ class Loop:
                 self._handle(events)
                 if self._ending:
                     return
+                del events  # they name connections that may be over
                 timeout = self._run_timers()
 
     def _handle(self, events: list[tuple[selectors.SelectorKey, int]]) -> None:

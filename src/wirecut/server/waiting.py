@@ -97,13 +97,18 @@ def _too_late() -> DeadlineExceeded:
 def _runner() -> Callable[[], _Signal] | None:
     """What makes a signal for the event loop that runs in this thread, if one does."""
     trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
+    if trio is not None and _runs(trio.lowlevel.current_trio_token):
         return _trio_signal
+    return _asyncio_signal if _runs(asyncio.get_running_loop) else None
+
+
+def _runs(current: Callable[[], object]) -> bool:
+    """Whether there is a current loop; both libraries raise RuntimeError if not."""
     try:
-        asyncio.get_running_loop()
+        current()
     except RuntimeError:
-        return None
-    return _asyncio_signal
+        return False
+    return True
 
 
 def _asyncio_signal() -> _Signal:

@@ -77,11 +77,14 @@ def run_watched(words: Sequence[str], server: TcpServer, timeout_seconds: float)
             raise MisuseError(
                 f"the command {filled[0]!r} cannot be started: {reason}"
             ) from None
+        waiter = _start_waiting(process)
         try:
-            has_ended = _wait(process, timeout_seconds)
+            waiter.join(timeout_seconds)
+            has_ended = not waiter.is_alive()
             seconds = now() - started
         finally:
             _kill_group(process)
+            waiter.join()
         # A port differs from run to run, and a command may print it.
         port = str(server.port).encode()
         result = _read(output).replace(port, b"{port}")
@@ -104,8 +107,8 @@ def _fill(word: str, server: TcpServer) -> str:
     return word
 
 
-def _wait(process: subprocess.Popen[bytes], timeout_seconds: float) -> bool:
-    """Whether it ended in time.  Popen.wait() with a timeout would poll."""
+def _start_waiting(process: subprocess.Popen[bytes]) -> threading.Thread:
+    """A thread that ends with the process.  Popen.wait() with a timeout would poll."""
 
     def wait() -> None:
         # WNOWAIT leaves it a zombie: its group's number cannot go to somebody else before
@@ -115,8 +118,7 @@ def _wait(process: subprocess.Popen[bytes], timeout_seconds: float) -> bool:
 
     waiter = threading.Thread(target=wait, name="wirecut-wait", daemon=True)
     waiter.start()
-    waiter.join(timeout_seconds)
-    return not waiter.is_alive()
+    return waiter
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

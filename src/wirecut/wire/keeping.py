@@ -146,6 +146,8 @@ class KeptPort:
                 _set_reuse(sock, on=True)
             sock.bind((self._host, self.port))
             if backlog is not None:
+                # Inherited too: what is sent byte by byte shall leave byte by byte.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._receive_buffer_bytes is not None:
                     # Accepted sockets inherit it; the handshake already announces it.
                     size = self._receive_buffer_bytes
