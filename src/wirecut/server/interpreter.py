@@ -304,12 +304,9 @@ class Interpreter:
         return data
 
     def _forward(self, lane: Lane, data: bytes) -> None:
-        if not data:
-            return
-        if lane.direction is Direction.UP:
-            self._link.deliver(data)
-        else:
-            self._link.emit(data)
+        if data:
+            link = self._link
+            (link.deliver if lane.direction is Direction.UP else link.emit)(data)
 
     def _hold(self, direction: Direction, seconds: float | None) -> None:
         until = math.inf if seconds is None else now() + seconds
