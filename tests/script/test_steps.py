@@ -352,7 +352,10 @@ def test_each_connection_runs_the_script_from_the_beginning() -> None:
         ),
         (
             lambda: Strike("refuse"),
-            ("Strike('refuse/connect') is a state of the address, not a step"),
+            (
+                "Strike('refuse/connect') cannot be a step: refuse happens at connect, and a "
+                "script runs on a connection"
+            ),
         ),
         (
             lambda: Strike(3),  # type: ignore[arg-type] # wrong on purpose

@@ -148,7 +148,10 @@ class Strike:
     def __post_init__(self) -> None:
         fault = as_fault(self.fault)
         if fault.connect_only:
-            raise MisuseError(f"Strike({fault.text!r}) is a state of the address, not a step")
+            raise MisuseError(
+                f"Strike({fault.text!r}) cannot be a step: {fault.word} happens at connect, and "
+                "a script runs on a connection"
+            )
         object.__setattr__(self, "fault", fault)
 
     def run(self, inbox: _Inbox) -> Run:

@@ -17,7 +17,7 @@ often (RFC 6298 section 2); a repetition is no new attempt and meets the same de
 
 **Why a reset needs two segments.**  A client in SYN-SENT takes a RST as ECONNREFUSED.  A SYN
 without ACK moves it to SYN-RECEIVED, as if both had dialled at the same time (RFC 9293
-section 3.5, figure 8), and from there a RST is ECONNRESET.
+section 3.5), and from there a RST is ECONNRESET.
 
 **Why unreachable comes later.**  While the client's kernel is still inside ``connect()`` it
 only notes an ICMP error and goes on.  The error is therefore a value with a time for the
