@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Sequence
 from typing import Annotated
@@ -187,17 +188,19 @@ def _what_is_tried(runners: Sequence[Runner], versions: Sequence[str | None]) ->
     )
 
 
-def _progress() -> Progress:
+def _progress() -> contextlib.AbstractContextManager[Progress]:
     """A bar on a terminal's standard error, nothing elsewhere; redrawn only by progress."""
     console = error_console()
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    return Progress(
+    bar = Progress(
         *columns,
         console=console,
         auto_refresh=False,
         transient=True,
         disable=not console.is_terminal,
     )
+    # Rich before 15 ends even a bar that is disabled with an empty line.
+    return bar if console.is_terminal else contextlib.nullcontext(bar)
 
 
 def _tell_failed(failed: TrialFailed) -> int:

@@ -149,8 +149,8 @@ class Strike:
         fault = as_fault(self.fault)
         if fault.connect_only:
             raise MisuseError(
-                f"Strike({fault.text!r}) cannot be a step: {fault.word} happens at connect, and "
-                "a script runs on a connection"
+                f"Strike({fault.text!r}) cannot be a step: {fault.word} happens at connect, "
+                "and a script runs on a connection"
             )
         object.__setattr__(self, "fault", fault)
 
