@@ -188,6 +188,30 @@ def test_by_its_number_it_is_another_connections_affair() -> None:
 
 
 @privileged
+@pytest.mark.parametrize("number", [1, 2])
+def test_who_gives_up_before_being_accepted_takes_no_loss_along(number: int) -> None:
+    with (
+        serve_tcp(faults=[Lose(at=at.up(2), on=nth(number))]) as server,
+        captured(server) as raw,
+    ):
+        with server._core.loop.lock, socket.socket() as gone:
+            gone.setblocking(False)
+            gone.connect_ex((server.host, server.port))
+        server.wait_for(lambda s: len(s.attempts) == 1)
+        with connect(server) as one, connect(server) as two:
+            server.wait_for(_has_connections(2))
+            one.sendall(b"first")
+            two.sendall(b"second")
+            server.wait_for(has_struck(number - 1))
+            server.wait_for(
+                lambda s: [c.received for c in s.connections] == [b"first", b"second"]
+            )
+        assert sorted(payloads(raw)) == sorted(
+            [b"first", b"second", b"first" if number == 1 else b"second"]
+        )
+
+
+@privileged
 def test_added_to_an_open_connection_it_counts_from_the_first_byte() -> None:
     with serve_tcp() as server, captured(server) as raw, connect(server, b"abc") as client:
         server.wait_for(lambda s: s.connections and s.connections[0].received == b"abc")
