@@ -52,6 +52,7 @@ arguments: dict[str, st.SearchStrategy[dict[str, object]]] = {
             "seconds": st.none() | seconds.filter(bool),
         },
     ),
+    "lose": st.just({}),
     "vanish": st.just({}),
 }
 """The values of every effect, by its word."""

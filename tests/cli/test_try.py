@@ -80,6 +80,7 @@ def test_the_default_list_has_every_effect_once_healthy_and_each_fault_strikes()
         "delay:0.2/request.end",
         "throttle:512/down:0",
         "dribble/down:0",
+        "lose/up:0",
     ]
 
 
@@ -133,7 +134,7 @@ def test_without_privileges_a_line_says_what_was_skipped_and_how_to_try_it() -> 
         f"{', '.join(missing)}; "
         "to try these too: wirecut lab -- wirecut try --client http.client"
     )
-    assert len(missing) == 7
+    assert len(missing) == 8
     assert not [text for text in missing if any(text in row.split() for row in rows)]
     assert summary.startswith(f"{len(telling_faults()) + 1 - len(missing)} runs, 1 finding")
 

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.pure
 
 ALL_WORDS = (
     "reset, close, half_close, stall, delay, throttle, dribble, corrupt, drop, duplicate, "
-    "garbage, refuse, blackhole, unreachable, forged_reset, partition, vanish"
+    "garbage, refuse, blackhole, unreachable, forged_reset, partition, lose, vanish"
 )
 ALL_MOMENTS = (
     "one of connect, accept, up:N, down:N, up.end, down.end, pattern:up:TEXT, "

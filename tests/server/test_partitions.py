@@ -34,6 +34,7 @@ from wirecut.deadline import now
 from wirecut.wire import abort, bytes_unacknowledged, receive_exactly, send_exactly
 from wirecut.wire.filters import detach_filter
 from wirecut.wire.measuring import tcp_info
+from wirecut.wire.packets import RawSocket
 from wirecut.wire.partition import Partition as Cut
 
 pytestmark = needs("raw packets", "packet filter", "tcp repair")
@@ -192,12 +193,18 @@ def test_heal_without_a_partition_is_one_sentence() -> None:
 
 
 def test_twice_is_a_sentence_too_and_the_timer_of_a_healed_one_is_gone() -> None:
-    with serve_tcp(faults=["partition:same:9/up:3"]) as server, connect(server, b"hello"):
+    with (
+        serve_tcp(faults=["partition:same:0.05/up:3"]) as server,
+        connect(server, b"hello") as client,
+    ):
         server.wait_for(has_struck())
         server.heal()
         with pytest.raises(MisuseError, match=r"^nothing to heal"):
             server.heal()
         server.wait_for(lambda s: received(s) == b"hello")
+        # Beyond its time.
+        assert observe(client, Deadline.after(0.06)) == Observation(b"", End.OPEN)
+        assert not server.findings()
 
 
 def _has_received(count: int) -> Callable[[TcpServer], bool]:
@@ -219,7 +226,17 @@ def test_two_partitions_up_cut_one_after_the_other() -> None:
         server.wait_for(lambda s: received(s) == PAYLOAD)
 
 
-def test_the_end_of_one_partition_leaves_the_other_one_in_force() -> None:
+def test_the_end_of_one_partition_leaves_the_other_one_in_force(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    healed: list[int | None] = []
+    real = Cut.heal
+
+    def heal(cut: Cut, raw: RawSocket | None = None, *, up_bytes: int | None = None) -> None:
+        healed.append(up_bytes)
+        real(cut, raw, up_bytes=up_bytes)
+
+    monkeypatch.setattr(Cut, "heal", heal)
     with (
         serve_tcp(PAYLOAD, faults=["partition/up:3", "partition:same:0.02/down:9"]) as server,
         connect(server, b"hello") as client,
@@ -228,6 +245,7 @@ def test_the_end_of_one_partition_leaves_the_other_one_in_force() -> None:
         assert len(server.connections[0].struck) == 2
         assert received(server) == b"hel"
         assert is_unacknowledged(client)
+        assert healed == []
         server.heal()
         server.wait_for(lambda s: received(s) == b"hello")
 
@@ -348,19 +366,20 @@ def test_a_prepared_cut_that_nothing_has_reached_ends_with_its_connection(
 
 
 def test_a_healed_connection_has_no_filter_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    cuts: list[Cut] = []
+    cut_socks: list[socket.socket] = []
+    real = Cut.__init__
 
-    def make(sock: socket.socket) -> Cut:
-        cuts.append(Cut(sock))
-        return cuts[-1]
+    def make(cut: Cut, sock: socket.socket) -> None:
+        cut_socks.append(sock)
+        real(cut, sock)
 
-    monkeypatch.setattr("wirecut.server.severing.Partition", make)
+    monkeypatch.setattr(Cut, "__init__", make)
     with serve_tcp(faults=["partition/up:3"]) as server, connect(server, b"hello"):
         server.wait_for(has_struck())
         server.heal()
         server.wait_for(lambda s: received(s) == b"hello")
-        (cut,) = cuts
-        assert not detach_filter(cut._sock)
+        (sock,) = cut_socks
+        assert not detach_filter(sock)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: no fork here")

@@ -149,7 +149,7 @@ def test_a_client_that_resets_in_the_same_moment_is_no_error(
         return call
 
     monkeypatch.setattr("wirecut.server.severing.open_raw", too_late(open_raw))
-    monkeypatch.setattr("wirecut.server.severing.Partition", too_late(Partition))
+    monkeypatch.setattr(Partition, "__init__", too_late(Partition.__init__))
     with serve_tcp(PAYLOAD, faults=[effect]) as server, connect(server) as client:
         client.sendall(b"?")
         server.wait_for(has_ended())

@@ -32,6 +32,7 @@ from wirecut.wire.filters import (
     detach_filter,
     drop_from,
     drop_segment_with,
+    drop_segments_past,
     only_port,
 )
 from wirecut.wire.segments import Flags, Segment, sequence_after
@@ -155,6 +156,42 @@ def test_only_the_segment_with_the_byte_is_dropped(
     assert found in {None, payload}
 
 
+@given(
+    number=numbers,
+    before=st.integers(-70_000, 70_000),
+    payload=st.integers(0, 65_000),
+    flags=st.sampled_from([Flags.ACK, Flags.ACK | Flags.PSH, Flags.ACK | Flags.FIN]),
+    options=st.sampled_from([0, 12, 40]),
+)
+def test_a_segment_with_a_byte_or_later_ones_is_dropped_whole(
+    number: int, before: int, payload: int, flags: Flags, options: int
+) -> None:
+    sent = segment(number - before, payload, flags, options=options)
+    found = passed(drop_segments_past(number), sent)
+    has_something = payload > 0 or Flags.FIN in flags
+    assert found == (None if has_something and payload > before else payload)
+
+
+@pytest.mark.parametrize("flags", [Flags.ACK, Flags.RST, Flags.RST | Flags.ACK])
+def test_what_has_no_bytes_is_not_lost(flags: Flags) -> None:
+    assert passed(drop_segments_past(100), segment(150, 0, flags)) == 0
+
+
+def test_an_end_is_lost_after_the_byte_and_not_in_its_place() -> None:
+    assert passed(drop_segments_past(100), segment(100, 0, Flags.FIN)) == 0
+    assert passed(drop_segments_past(100), segment(101, 0, Flags.FIN)) is None
+
+
+@given(losses=st.dictionaries(st.integers(1, 65535), numbers, max_size=40), number=numbers)
+def test_a_listener_loses_each_clients_own_segment(losses: dict[int, int], number: int) -> None:
+    cut_port = next(port for port in range(1, 65535) if port not in losses)
+    program = cut_connections_from({cut_port: number}, losses)
+    for port, loss in losses.items():
+        assert passed(program, segment(loss - 3, 10, port=port)) is None
+        assert passed(program, segment(loss - 3, 3, port=port)) == 3
+    assert passed(program, segment(number - 3, 10, port=cut_port)) == 3
+
+
 @given(cuts=st.dictionaries(st.integers(1, 65535), numbers, max_size=40), number=numbers)
 def test_a_listener_cuts_each_client_at_its_own_number(
     cuts: dict[int, int], number: int
@@ -195,6 +232,9 @@ def test_a_raw_socket_gets_one_port_only(family: socket.AddressFamily) -> None:
     longer = bytes([0x47]) + segment(1).encode_with_ip()[1:20] + bytes(8) + segment(1).encode()
     if ipv4:
         assert run(only_port(family, 80), longer) == ALL
+    packet = segment(1, port=7).encode_with_ip() if ipv4 else segment(1, port=7).encode()
+    for port, taken in ((7, True), (8, False)):
+        assert run(only_port(family, 80, source=port), packet) == (ALL if taken else 0)
 
 
 @pytest.mark.parametrize(

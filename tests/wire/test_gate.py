@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.privileged import TCP_HOSTS, Gated, every_host, gated, needs
+from tests.scheduling import Scheduling
 from tests.support import PATIENCE, outcome_of_connect, patient, running
 from tests.tier import Tier
 from wirecut.deadline import now
@@ -107,20 +108,20 @@ def test_an_unreachable_destination_fails_as_the_family_has_it(
 ) -> None:
     """2,000 of 2,000 for each in the exhaustive tier.
 
-    An error that its client missed would show as the second until the SYN is repeated; more
-    than 50 ms can only be other programs' doing, and hardly ever.
+    An error that its client missed would show as the second until the SYN is repeated.  More
+    than 50 ms can only be the machine's doing: then a thread that does nothing but wait was
+    late by as much.
     """
     count = tier.count(quick=20, exhaustive=2000)
     expected = ipv6 if family == socket.AF_INET6 else ipv4
-    spans: list[float] = []
-    with gated(family, unreachable(why)) as served:
+    with gated(family, unreachable(why)) as served, Scheduling() as scheduling:
         for timeout in (None, PATIENCE):
             for _ in range(count // 2):
                 before = now()
                 assert outcome_of_connect(served.address, timeout) == expected
-                spans.append(now() - before)
-    assert max(spans) < 0.5
-    assert sum(span >= 0.05 for span in spans) <= count // 400
+                after = now()
+                assert after - before < 0.5
+                assert after - before < 0.05 + scheduling.worst(before, after)
 
 
 @every_host

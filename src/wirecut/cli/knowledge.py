@@ -22,6 +22,7 @@ from wirecut.faults.fault import Fault
 from wirecut.faults.forged_reset import ForgedReset
 from wirecut.faults.garbage import Garbage
 from wirecut.faults.half_close import HalfClose
+from wirecut.faults.lose import Lose
 from wirecut.faults.partition import Partition
 from wirecut.faults.refuse import Refuse
 from wirecut.faults.reset import Reset
@@ -75,6 +76,7 @@ PROMISES: Final[Mapping[type[Fault], tuple[str, ...]]] = {
     Unreachable: (),
     ForgedReset: (*_SENT, "received data survives a reset"),
     Partition: _SENT,
+    Lose: (),
     Vanish: _SENT,
 }
 """The capabilities without which an effect promises less, on top of what the fault needs."""
@@ -155,6 +157,7 @@ USUAL: Final[Mapping[type[Fault], Mapping[str, str]]] = {
     Unreachable: _NO_CONNECTION,
     ForgedReset: _RESET,
     Partition: _SILENCE,
+    Lose: _NOTHING,
     Vanish: _SILENCE,
 }
 """What a GET meets at the effect's default moment, with a timeout of the client's own."""

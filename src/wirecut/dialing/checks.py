@@ -8,6 +8,7 @@ from wirecut.errors import MisuseError, UnmetExpectation, WirecutError
 from wirecut.faults.at import Accept, Offset, Pattern, RequestEnd, StreamEnd
 from wirecut.faults.fault import Fault
 from wirecut.faults.forged_reset import ForgedReset
+from wirecut.faults.lose import Lose
 from wirecut.faults.partition import Partition
 from wirecut.faults.selection import Every, Exchange
 from wirecut.faults.vanish import Vanish
@@ -28,7 +29,7 @@ def check_fault(fault: Fault, address: tuple[str, int] | str) -> None:
             f"{fault} happens to a server's address, and a line is past it: give the fault to "
             f"the server, or let {fault.word} strike at up:0 or later"
         )
-    if isinstance(fault, ForgedReset | Partition | Vanish):
+    if isinstance(fault, ForgedReset | Lose | Partition | Vanish):
         raise MisuseError(
             f"{fault} is done to a server's end of a connection, and a line is the other: give "
             "the fault to the server"

@@ -18,6 +18,7 @@ from wirecut.faults.fault import Fault
 from wirecut.faults.forged_reset import ForgedReset
 from wirecut.faults.garbage import Garbage
 from wirecut.faults.half_close import HalfClose
+from wirecut.faults.lose import Lose
 from wirecut.faults.partition import Partition
 from wirecut.faults.refuse import Refuse
 from wirecut.faults.reset import Reset
@@ -41,6 +42,7 @@ __all__ = [
     "ForgedReset",
     "Garbage",
     "HalfClose",
+    "Lose",
     "Partition",
     "Refuse",
     "Reset",

@@ -8,6 +8,8 @@ from typing import Final
 from wirecut.errors import MisuseError
 from wirecut.faults.at import Accept, Connect, Moment, Offset, Pattern, RequestEnd, StreamEnd
 from wirecut.faults.fault import Fault
+from wirecut.faults.lose import Lose
+from wirecut.faults.partition import Partition
 from wirecut.faults.selection import EVERY, Exchange, covers
 from wirecut.wire.action import Direction
 
@@ -25,16 +27,27 @@ def check_plan(faults: Sequence[Fault], *, outbound: Direction = Direction.DOWN)
         outbound: The direction in which the side that applies them sends.
 
     Raises:
-        MisuseError: One can never strike; the message names both.
+        MisuseError: One can never strike, or two need the same thing of the kernel; the
+            message names both.
     """
     for index, first in enumerate(faults):
         for other_index, other in enumerate(faults):
+            if isinstance(first, Lose) and isinstance(other, Partition):
+                _check_filters(first, other)
             if _ends_before(first, other, outbound, given_first=index < other_index):
                 raise MisuseError(
                     f"{other} can never strike: {first} comes first and ends "
                     f"{'the connection' if first.ends(outbound) is Direction.BOTH else 'it'}; "
                     "drop one of them, or select other connections"
                 )
+
+
+def _check_filters(lose: Lose, partition: Partition) -> None:
+    if covers(lose.on, partition.on) or covers(partition.on, lose.on):
+        raise MisuseError(
+            f"{lose} and {partition} both need the connection's packet filter: select "
+            "different connections"
+        )
 
 
 def check_length(faults: Sequence[Fault], length_bytes: int) -> None:

@@ -27,6 +27,7 @@ from wirecut.faults.fault import Fault, parameter_fields
 from wirecut.faults.forged_reset import ForgedReset
 from wirecut.faults.garbage import Garbage
 from wirecut.faults.half_close import HalfClose
+from wirecut.faults.lose import Lose
 from wirecut.faults.partition import Partition
 from wirecut.faults.refuse import Refuse
 from wirecut.faults.reset import Reset
@@ -58,6 +59,7 @@ EFFECTS: Final[dict[str, type[Fault]]] = {
         Unreachable,
         ForgedReset,
         Partition,
+        Lose,
         Vanish,
     )
 }

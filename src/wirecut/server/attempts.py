@@ -10,15 +10,17 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from wirecut.deadline import now
 from wirecut.errors import InternalError
 from wirecut.faults.fault import Fault
-from wirecut.faults.partition import Partition
+from wirecut.faults.lose import Lose
+from wirecut.faults.partition import Partition, partitions_of, up_bytes_of
 from wirecut.server.loop import Timer
+from wirecut.server.losing import Losing, lose_ahead
 from wirecut.server.severing import cut_ahead
 from wirecut.wire.action import (
     After,
@@ -56,6 +58,21 @@ class ConnectAttempt:
     struck: tuple[Fault, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What is done to a way up from the first moment: nothing, a cut, or a lost segment."""
+
+    up_bytes: int | None = None
+    loses: bool = False
+
+
+def _ahead_of(faults: Sequence[Fault]) -> _Ahead:
+    lost = lose_ahead(faults)
+    if lost is not None:
+        return _Ahead(lost, loses=True)
+    return _Ahead(up_bytes_of(partitions_of(faults)))
+
+
 class Attempts:
     """The gate of one server, and what it has decided; under the loop's lock."""
 
@@ -65,8 +82,8 @@ class Attempts:
         self._core = core
         self._gate: SynGate | None = None
         self._timers: list[Timer] = []
-        # Who was let pass and is not accepted yet, in order, with the cut that was prepared.
-        self._passed: dict[_Client, int | None] = {}
+        # Who was let pass and is not accepted yet, in order, with what was prepared.
+        self._passed: dict[_Client, _Ahead] = {}
         self.records: list[ConnectAttempt] = []
 
     @property
@@ -79,7 +96,7 @@ class Attempts:
         """Whether a fault is about single attempts, or about a connection's first bytes."""
         core = self._core
         return self.are_events or any(
-            isinstance(one, Partition) and one.up_bytes is not None
+            isinstance(one, Lose | Partition) and one.up_bytes is not None
             for one in (*core.faults, *core.behaviours.faults)
         )
 
@@ -122,36 +139,44 @@ class Attempts:
             self._gate.close()
             self._gate = None
 
-    def accepted(self, sock: socket.socket, client: object, up_bytes: int | None) -> None:
+    def accepted(self, sock: socket.socket, client: object, faults: Sequence[Fault]) -> None:
         """A connection was accepted, and has inherited what the gate has prepared for it.
 
         Args:
             sock: Our end.
             client: The client's host and port.
-            up_bytes: Where its way up must be cut.  Who gives up between being let pass and
-                being accepted makes the gate miscount; it is put right here.
+            faults: What may strike it.  Who gives up between being let pass and being
+                accepted makes the gate miscount; it is put right here.
         """
-        prepared = None
+        prepared, ahead = _Ahead(), _ahead_of(faults)
         if self._gate is not None and isinstance(client, tuple):
             self._gate.accepted(client)
             if client in self._passed:
                 while (first := next(iter(self._passed))) != client:
                     del self._passed[first]  # accepted in the order of being let pass
                 prepared = self._passed.pop(client)
-        if prepared == up_bytes:
+        if prepared == ahead:
             return
         with contextlib.suppress(OSError):  # it may have ended already
-            cut_ahead(sock, up_bytes)
+            cut_ahead(sock, ahead.up_bytes, loses=ahead.loses)
 
     @property
     def descriptors(self) -> tuple[int, ...]:
         """The file descriptors it holds."""
-        return self._gate.descriptors if self._gate is not None else ()
+        gate = self._gate.descriptors if self._gate is not None else ()
+        return (*gate, *(fd for losing in self._losings for fd in losing.descriptors))
 
     def forked(self) -> None:
         """Close the descriptors in a forked child."""
         if self._gate is not None:
             self._gate.forked()
+        for losing in self._losings:
+            losing.forked()
+
+    @property
+    def _losings(self) -> list[Losing]:
+        interpreters = [link.interpreter for link in self._core.links.values()]
+        return [one.losing for one in interpreters if one is not None and one.losing]
 
     def on_event(self, _mask: int) -> None:
         """Clients try to connect."""
@@ -195,9 +220,11 @@ class Attempts:
                 case turn:
                     raise InternalError(f"the gate cannot execute {turn}")
             return
-        up_bytes = self._core.up_bytes(len(self._core.records) + len(self._passed))
-        self._passed[attempt.client] = up_bytes
-        gate.let_pass(attempt, up_bytes=up_bytes)
+        place = len(self._core.records) + len(self._passed)
+        chosen = [one for one in self._core.faults if one.on.selects(place + 1)]
+        ahead = _ahead_of([*self._core.behaviours.faults_of(place), *chosen])
+        self._passed[attempt.client] = ahead
+        gate.let_pass(attempt, up_bytes=ahead.up_bytes, loses=ahead.loses)
 
     def _strike(self, index: int, fault: Fault) -> None:
         old = self.records[index]

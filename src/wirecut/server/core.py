@@ -14,7 +14,6 @@ from wirecut.errors import HandlerStuck, MisuseError, UnmetExpectation
 from wirecut.faults import at
 from wirecut.faults.blackhole import Blackhole
 from wirecut.faults.fault import Fault
-from wirecut.faults.partition import partitions_of, up_bytes_of
 from wirecut.faults.plan import check_plan
 from wirecut.faults.reset import Reset
 from wirecut.faults.scan import RequestScanner
@@ -26,6 +25,7 @@ from wirecut.server.findings import unreached_behaviours, unstruck
 from wirecut.server.journal import Ended, Record, Struck
 from wirecut.server.link import Link
 from wirecut.server.loop import Loop, release
+from wirecut.server.losing import begin_losing
 from wirecut.server.severing import heal
 from wirecut.server.waiting import Waiting
 from wirecut.server.worker import Handling
@@ -255,12 +255,13 @@ class Core:
                     if not one.at_connect and one.on.selects(record.index + 1)
                 ),
             )
-            self.attempts.accepted(sock, client, up_bytes_of(partitions_of(chosen)))
+            self.attempts.accepted(sock, client, chosen)
             link = self.links[record.index] = Link(self, sock, record, machine, chosen)
             if isinstance(machine, Handling):
                 machine.attach(link)
                 self._handlings.add(machine)
             self.waiting.changed()
+            begin_losing(link, chosen)
             link.start(self._greeting)
 
     def _cannot_accept(self, error: OSError) -> None:
@@ -333,11 +334,6 @@ class Core:
         """Something failed that the test must know of, on no connection."""
         self._errors.append(error)
         self.waiting.changed()
-
-    def up_bytes(self, index: int) -> int | None:
-        """Where the way up of a connection to come is cut first, if known beforehand."""
-        faults = [one for one in self.faults if one.on.selects(index + 1)]
-        return up_bytes_of(partitions_of([*self.behaviours.faults_of(index), *faults]))
 
     def ended(self, link: Link, machine: Machine | None, ended: Ended, reason: str) -> None:
         """A connection gives up its socket."""

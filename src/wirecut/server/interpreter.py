@@ -18,10 +18,11 @@ from wirecut.errors import CapabilityMissing, InternalError
 from wirecut.faults.breaker import Breaker
 from wirecut.faults.fault import Fault
 from wirecut.faults.lane import Due, Lane
-from wirecut.faults.partition import Partition, partitions_of
+from wirecut.faults.partition import partitions_of
 from wirecut.server.journal import Ended, Record, Struck
 from wirecut.server.loop import Timer
-from wirecut.server.severing import Severed, cut_added, forge_reset
+from wirecut.server.losing import Losing
+from wirecut.server.severing import Severed, fault_added, interfere
 from wirecut.wire.action import (
     Abort,
     Action,
@@ -32,6 +33,7 @@ from wirecut.wire.action import (
     Drain,
     ForgeReset,
     Hold,
+    LoseNext,
     Pass,
     PassEnd,
     Sever,
@@ -67,6 +69,7 @@ class Interpreter:
         "_timers",
         "_waiting",
         "closing",
+        "losing",
         "partitions",
         "severed",
     )
@@ -78,6 +81,7 @@ class Interpreter:
         self._said: bytearray | None = None
         self._hold_up = self._hold_down = 0.0
         self.severed: Severed | None = None
+        self.losing: Losing | None = None
         self._busy: tuple[Lane, ...] = ()
         self._waiting: tuple[Lane, ...] = ()
         self._timers: tuple[Timer, ...] = ()
@@ -121,9 +125,8 @@ class Interpreter:
     def add(self, fault: Fault) -> None:
         """Place a fault."""
         self._need_breaker().add(fault)
-        if isinstance(fault, Partition):
-            self.partitions = (*self.partitions, fault)
-            cut_added(self._link)
+        self.partitions = (*self.partitions, *partitions_of([fault]))
+        fault_added(self._link, fault)
 
     @property
     def said(self) -> int:
@@ -259,13 +262,10 @@ class Interpreter:
                 link.close()
             case Abort():
                 link.end(Ended.RESET_BY_SERVER, "struck")
-            case ForgeReset(both=both):
-                forge_reset(link, both=both)
             case DieSilently():
                 link.end(Ended.VANISHED, "struck")
-            case Sever(direction=direction, seconds=seconds):
-                self.severed = self.severed or Severed(link)
-                self.severed.cut(direction, seconds)
+            case ForgeReset() | Sever() | LoseNext():
+                interfere(link, action)
             case _:
                 raise InternalError(f"the loop cannot execute {action}")
 
@@ -324,7 +324,7 @@ class Interpreter:
 
         What a strike has still to do is part of it and must not be lost.
         """
-        if not (breaker.up.in_strike or breaker.down.in_strike or self.severed):
+        if not breaker.up.in_strike and not breaker.down.in_strike:
             self.leave(self._link.record)
             self._link.silence()
 

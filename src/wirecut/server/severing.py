@@ -13,20 +13,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wirecut.errors import InternalError, MisuseError
-from wirecut.faults.partition import up_bytes_of
+from wirecut.faults.fault import Fault
+from wirecut.faults.lose import Lose
+from wirecut.faults.partition import Partition, up_bytes_of
 from wirecut.server.journal import Ended
 from wirecut.server.loop import Timer
-from wirecut.wire.action import Direction
-from wirecut.wire.filters import detach_filter
+from wirecut.server.losing import losing_of
+from wirecut.wire.action import Direction, ForgeReset, LoseNext, Sever
+from wirecut.wire.filters import attach_filter, detach_filter, drop_segments_past
 from wirecut.wire.kernel import TcpState, tcp_state
 from wirecut.wire.packets import RawSocket, open_raw
-from wirecut.wire.partition import Partition
+from wirecut.wire.partition import Partition as Cable
+from wirecut.wire.partition import first_number
+from wirecut.wire.segments import sequence_after
 from wirecut.wire.tearing import tear
 
 if TYPE_CHECKING:
     from wirecut.server.link import Link
 
-__all__ = ["Severed", "cut_added", "cut_ahead", "forge_reset", "heal", "uncut"]
+__all__ = ["Severed", "cut_ahead", "fault_added", "heal", "interfere", "uncut"]
 
 
 @dataclass(eq=False, slots=True)
@@ -46,7 +51,7 @@ class Severed:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._cuts: list[_Cut] = []
-        self._partition: Partition | None = None
+        self._partition: Cable | None = None
 
     @property
     def direction(self) -> Direction:
@@ -66,7 +71,7 @@ class Severed:
         self._cuts.append(one)
         with _unless_ended(link):
             if self._partition is None:
-                self._partition = Partition(link.sock)
+                self._partition = Cable(link.sock)
             self._apply(self._partition)
         if seconds is not None and link.sock is not None:
             one.timer = link.later(seconds, lambda: self._heal([one]))
@@ -94,7 +99,7 @@ class Severed:
             link.interpreter.severed = None
         link.pump()
 
-    def _apply(self, partition: Partition) -> None:
+    def _apply(self, partition: Cable) -> None:
         if Direction.DOWN in self.direction:
             partition.cut(Direction.DOWN)
         else:
@@ -116,8 +121,32 @@ def heal(links: Iterable[Link], index: int | None) -> None:
         raise MisuseError(f"nothing to heal: {which} partitioned")
 
 
-def cut_added(link: Link) -> None:
-    """A fault was added to an open connection: see to it that it can cut at its byte."""
+def interfere(link: Link, action: ForgeReset | Sever | LoseNext) -> None:
+    """Execute one of the actions that need more than a socket."""
+    interpreter = link.interpreter
+    match action:
+        case ForgeReset(both=both):
+            forge_reset(link, both=both)
+        case LoseNext():
+            with _unless_ended(link):
+                losing_of(link).lose_next()
+        case Sever(direction=direction, seconds=seconds) if interpreter is not None:
+            if interpreter.losing is not None:
+                interpreter.losing.refuse_others()
+            interpreter.severed = interpreter.severed or Severed(link)
+            interpreter.severed.cut(direction, seconds)
+
+
+def fault_added(link: Link, fault: Fault) -> None:
+    """A fault was added to an open connection: see to it that it is exact, if it can be."""
+    if isinstance(fault, Partition):
+        _cut_added(link)
+    elif isinstance(fault, Lose) and fault.up_bytes is not None:
+        with _unless_ended(link):
+            losing_of(link).add(fault.up_bytes)
+
+
+def _cut_added(link: Link) -> None:
     ahead = _next_cut(link)
     if ahead is not None and link.sock is not None and not _is_severed(link):
         with _unless_ended(link):
@@ -131,6 +160,8 @@ def uncut(link: Link) -> None:
     """
     if link.sock is not None and (_is_severed(link) or _next_cut(link) is not None):
         detach_filter(link.sock)
+    if link.interpreter is not None and link.interpreter.losing is not None:
+        link.interpreter.losing.stop()
 
 
 def _is_severed(link: Link) -> bool:
@@ -149,16 +180,21 @@ def _next_cut(link: Link) -> int | None:
     )
 
 
-def cut_ahead(sock: socket.socket, up_bytes: int | None) -> None:
+def cut_ahead(sock: socket.socket, up_bytes: int | None, *, loses: bool = False) -> None:
     """Cut the way up of a connection beforehand, or make sure that it is not cut.
+
+    With ``loses`` it is not cut but loses the segment there.
 
     Raises:
         OSError: The connection has ended.
     """
     if up_bytes is None:
         detach_filter(sock)
+    elif loses:
+        number = sequence_after(first_number(sock), up_bytes)
+        attach_filter(sock, drop_segments_past(number))
     else:
-        Partition(sock).cut(Direction.UP, up_bytes=up_bytes)
+        Cable(sock).cut(Direction.UP, up_bytes=up_bytes)
 
 
 def forge_reset(link: Link, *, both: bool) -> None:

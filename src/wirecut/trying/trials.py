@@ -23,6 +23,7 @@ from wirecut.faults.fault import Fault
 from wirecut.faults.forged_reset import ForgedReset
 from wirecut.faults.garbage import Garbage
 from wirecut.faults.half_close import HalfClose
+from wirecut.faults.lose import Lose
 from wirecut.faults.partition import Partition
 from wirecut.faults.plan import check_length
 from wirecut.faults.refuse import Refuse
@@ -78,6 +79,7 @@ def telling_faults(reply: HttpReply = REPLY) -> tuple[Fault, ...]:
         Garbage(),
         ForgedReset(at=mid_body),
         Partition(at=mid_body),
+        Lose(),
         Vanish(at=mid_body),
     )
 

@@ -27,6 +27,7 @@ __all__ = [
     "DropAttempt",
     "ForgeReset",
     "Hold",
+    "LoseNext",
     "Pass",
     "PassEnd",
     "Plan",
@@ -175,6 +176,11 @@ class Sever:
 
 
 @dataclass(frozen=True, slots=True)
+class LoseNext:
+    """Lose the client's next segment with bytes once, unless one was lost right here before."""
+
+
+@dataclass(frozen=True, slots=True)
 class DieSilently:
     """Give up the socket without any packet."""
 
@@ -198,6 +204,7 @@ Action: TypeAlias = (
     | PassEnd
     | ForgeReset
     | Sever
+    | LoseNext
     | DieSilently
 )
 

@@ -19,6 +19,7 @@ import errno
 import socket
 import struct
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from wirecut.wire.bpf import (
@@ -62,6 +63,7 @@ __all__ = [
     "detach_filter",
     "drop_from",
     "drop_segment_with",
+    "drop_segments_past",
     "only_port",
 ]
 
@@ -127,6 +129,28 @@ _CUT_FROM_X: Final[tuple[Instruction | str, ...]] = (
     take_nothing(),
 )
 
+_LOSE_PAST_X: Final[tuple[Instruction | str, ...]] = (
+    load_word(_SEQUENCE),
+    subtract_x(),
+    keep(0),  # where the segment begins, seen from the byte in X
+    *_HEADER_LENGTH_TO_X,
+    load_length(),
+    subtract_x(),
+    keep(1),  # the length of the payload
+    if_equal(0, no="measured"),
+    load_byte(_FLAGS),
+    if_any_bit(_FIN, no="spare"),  # an acknowledgement
+    "measured",
+    recall(1),
+    recall_x(0),
+    add_x(),
+    if_equal(0, yes="spare"),
+    if_at_least(_HALF_THE_NUMBERS, yes="spare"),
+    take_nothing(),
+    "spare",
+    take_all(),
+)
+
 
 def attach_filter(sock: socket.socket, program: Program) -> None:
     """Put ``program`` in front of ``sock``, in place of any other, from the next packet on.
@@ -173,7 +197,11 @@ DROP_ALL_WITHOUT_MARK: Final = assemble(
 
 
 def only_port(
-    family: socket.AddressFamily, port: int, *, new_attempts: bool = False
+    family: socket.AddressFamily,
+    port: int,
+    *,
+    new_attempts: bool = False,
+    source: int | None = None,
 ) -> Program:
     """For a raw TCP socket: only segments to ``port``, which would else be all of loopback's.
 
@@ -183,6 +211,7 @@ def only_port(
         family: AF_INET or AF_INET6.
         port: The destination port.
         new_attempts: Only SYNs without ACK, and none that carries :data:`MARK`.
+        source: Only from this port.
     """
     start = load_x_ip_header_length() if family == socket.AF_INET else load_x(0)
     lines: list[Instruction | str] = [
@@ -190,6 +219,8 @@ def only_port(
         load_half_past_x(_DESTINATION_PORT),
         if_equal(port, no="drop"),
     ]
+    if source is not None:
+        lines += [load_half_past_x(_SOURCE_PORT), if_equal(source, no="drop")]
     if new_attempts:
         lines += [
             load_half_past_x(_DATA_OFFSET),  # data offset and flags are one half word
@@ -201,7 +232,9 @@ def only_port(
     return assemble(*lines, take_all(), "drop", take_nothing())
 
 
-def cut_connections_from(cuts: Mapping[int, int]) -> Program:
+def cut_connections_from(
+    cuts: Mapping[int, int], losses: Mapping[int, int] = MappingProxyType({})
+) -> Program:
     """For a listener: drop SYNs without :data:`MARK`, and cut connections from a number on.
 
     The connections inherit it, so that a cut holds from their first segment, before anybody
@@ -210,11 +243,13 @@ def cut_connections_from(cuts: Mapping[int, int]) -> Program:
     Args:
         cuts: By the client's port, the sequence number of the first byte that shall not
             arrive; see :func:`drop_from`.
+        losses: The same for :func:`drop_segments_past`.
     """
     rules: list[Instruction | str] = []
-    for port, sequence in cuts.items():
-        other = f"not port {port}"
-        rules += [if_equal(port, no=other), load_x(sequence), go_to("cut"), other]
+    for numbers, label in ((cuts, "cut"), (losses, "lose")):
+        for port, sequence in numbers.items():
+            other = f"not {label} {port}"
+            rules += [if_equal(port, no=other), load_x(sequence), go_to(label), other]
     return assemble(
         load_byte(_FLAGS),
         if_any_bit(_SYN, no="connection"),
@@ -229,6 +264,8 @@ def cut_connections_from(cuts: Mapping[int, int]) -> Program:
         take_all(),
         "cut",
         *_CUT_FROM_X,
+        "lose",
+        *_LOSE_PAST_X,
     )
 
 
@@ -241,6 +278,15 @@ def drop_from(sequence: int) -> Program:
     it is dropped if its FIN is at the cut or after it.
     """
     return assemble(load_x(sequence), *_CUT_FROM_X)
+
+
+def drop_segments_past(sequence: int) -> Program:
+    """For a connection: no segment arrives that holds the byte with this number, or later ones.
+
+    Unlike :func:`drop_from` it drops a segment with earlier bytes whole, as a network would.
+    Acknowledgements pass, and a RST; a FIN without bytes only up to that number.
+    """
+    return assemble(load_x(sequence), *_LOSE_PAST_X)
 
 
 def drop_segment_with(sequence: int) -> Program:

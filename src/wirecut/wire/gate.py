@@ -104,7 +104,7 @@ class SynGate:
     listening socket stays the caller's.  One thread at a time; nothing blocks or waits.
     """
 
-    __slots__ = ("_cuts", "_decisions", "_listener", "_raw", "_undecided")
+    __slots__ = ("_cuts", "_decisions", "_listener", "_losses", "_raw", "_undecided")
 
     def __init__(
         self,
@@ -132,6 +132,7 @@ class SynGate:
         self._undecided: set[_Key] = set()
         self._decisions: dict[_Key, tuple[Segment | UnreachableError, ...]] = {}
         self._cuts: dict[int, int] = {}
+        self._losses: dict[int, int] = {}
         self._raw: RawSocket = open_raw(
             family,
             only_port(family, port, new_attempts=True),
@@ -170,7 +171,9 @@ class SynGate:
             self._undecided.add(attempt.key)
             yield attempt
 
-    def let_pass(self, attempt: Attempt, *, up_bytes: int | None = None) -> None:
+    def let_pass(
+        self, attempt: Attempt, *, up_bytes: int | None = None, loses: bool = False
+    ) -> None:
         """Let the client in; it is served as if there were no gate.
 
         Args:
@@ -178,15 +181,19 @@ class SynGate:
             up_bytes: If given, a partition from the connection's first moment: the
                 client's bytes from this one on do not arrive, nor its FIN or RST.  Take the
                 connection over with :meth:`accepted`.
+            loses: With ``up_bytes``: no partition, but all segments that hold that byte or
+                later ones are lost, as :func:`~wirecut.wire.filters.drop_segments_past` has
+                it.
         """
         if up_bytes is not None:
             check_count("up_bytes", up_bytes)
-            if len(self._cuts) >= _MOST_CUTS:
+            if len(self._cuts) + len(self._losses) >= _MOST_CUTS:
                 raise MisuseError(
                     f"at most {_MOST_CUTS} attempts with up_bytes can be on their way"
                 )
             first = sequence_after(attempt.syn.sequence, 1)
-            self._cuts[attempt.syn.source_port] = sequence_after(first, up_bytes)
+            numbers = self._losses if loses else self._cuts
+            numbers[attempt.syn.source_port] = sequence_after(first, up_bytes)
             self._filter()
         self._decide(attempt, attempt.syn.marked(MARK))
 
@@ -196,7 +203,8 @@ class SynGate:
         The connection has inherited it and keeps it, until its filter is detached
         (:meth:`Partition.heal <wirecut.wire.partition.Partition.heal>`).
         """
-        if self._cuts.pop(client[1], None) is not None:
+        known = [one.pop(client[1], None) for one in (self._cuts, self._losses)]
+        if any(number is not None for number in known):
             self._filter()
 
     def reset(self, attempt: Attempt) -> None:
@@ -253,7 +261,7 @@ class SynGate:
         self.close()
 
     def _filter(self) -> None:
-        attach_filter(self._listener, cut_connections_from(self._cuts))
+        attach_filter(self._listener, cut_connections_from(self._cuts, self._losses))
 
     def _answer(
         self, attempt: Attempt, flags: Flags, *, sequence: int, window: int = 0

@@ -12,10 +12,13 @@ from typing import Final
 
 from wirecut.wire.kernel import require
 
-__all__ = ["TcpInfo", "tcp_info"]
+__all__ = ["TcpInfo", "segments_dropped", "tcp_info"]
 
 # struct tcp_info as far as tcpi_notsent_bytes; what is skipped is padding here.
 _TCP_INFO: Final = struct.Struct("@2xBxB19xI92xQQ8xI")
+
+_SO_MEMINFO: Final = 55  # include/uapi/asm-generic/socket.h; Python has no name
+_MEMORY: Final = struct.Struct("@32xI")  # SK_MEMINFO_DROPS is the ninth
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +53,14 @@ def tcp_info(sock: socket.socket) -> TcpInfo:
     require("tcp state")
     raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
     return TcpInfo(*_TCP_INFO.unpack(raw))
+
+
+def segments_dropped(sock: socket.socket) -> int:
+    """How many segments were dropped right before TCP, most of all by the socket's filter.
+
+    Raises:
+        OSError: The kernel has no ``SO_MEMINFO`` (Linux before 4.12).
+    """
+    raw = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMORY.size)
+    dropped: int = _MEMORY.unpack(raw)[0]
+    return dropped

@@ -55,7 +55,7 @@ from wirecut.wire.segments import (
 )
 from wirecut.wire.tearing import resets_of
 
-__all__ = ["LostSegment", "Partition", "quick_retransmission"]
+__all__ = ["LostSegment", "Partition", "first_number", "quick_retransmission"]
 
 # Each takes one doubling of the peer's waiting time back, and the kernel makes no more than
 # tcp_retries2 = 15 by default.
@@ -91,7 +91,7 @@ class Partition:
         require("packet filter")
         require("tcp repair")
         self._sock = sock
-        self._first = _first_number(sock)
+        self._first = first_number(sock)
 
     def cut(self, direction: Direction, *, up_bytes: int | None = None) -> None:
         """Cut from now on, in place of any earlier cut.
@@ -178,7 +178,7 @@ class LostSegment:
             require(name)
         check_count("up_byte", up_byte)
         self._sock = sock
-        self._number = sequence_after(_first_number(sock), up_byte)
+        self._number = sequence_after(first_number(sock), up_byte)
         to_us = resets_of(sock).to_us
         self._port = to_us.source_port
         self._raw = open_raw(
@@ -247,8 +247,8 @@ def quick_retransmission() -> Iterator[None]:
         yield
 
 
-def _first_number(sock: socket.socket) -> int:
-    """The sequence number of the peer's first byte."""
+def first_number(sock: socket.socket) -> int:
+    """The sequence number of the peer's first byte; needs "tcp repair"."""
     while True:
         received = tcp_info(sock).bytes_received
         number = sequence_after(read_numbers(sock).receive, -received)
