@@ -19,7 +19,7 @@ __all__ = ["COMMAND", "PICTURE"]
 
 COMMAND: Final = "wirecut try --client http.client --exit-zero"
 PICTURE: Final = Path(__file__).parent.parent / "docs" / "images" / "try.svg"
-_COLUMNS: Final = 106
+_COLUMNS: Final = 114
 
 
 def printed_on_a_terminal() -> str:

@@ -35,7 +35,7 @@ from wirecut import (
 from wirecut.deadline import now
 from wirecut.server import attempts
 from wirecut.server.core import open_cores
-from wirecut.wire import TcpState, tcp_state
+from wirecut.wire import TcpState, tcp_state, wait_until_writable
 from wirecut.wire.gate import Attempt, SynGate
 
 pytestmark = needs("raw packets", "packet filter")
@@ -447,6 +447,7 @@ def _with_bytes(server: TcpServer, cleanup: ExitStack, count: int = 1) -> list[s
         clients = [_dialling(server, cleanup) for _ in range(count)]
         server._core.attempts.on_event(0)
         for client in clients:
+            wait_until_writable(client, patient())
             client.sendall(b"abcdef")
     return clients
 
@@ -492,7 +493,8 @@ def test_who_gives_up_before_being_accepted_moves_no_cut_to_another() -> None:
         ExitStack() as cleanup,
     ):
         _given_up(server)
-        _dialling(server, cleanup).sendall(b"abcdef")
+        client = cleanup.enter_context(connect(server))
+        client.sendall(b"abcdef")
         server.wait_for(lambda s: s.connections and s.connections[0].received == b"abcdef")
         # From here on the count is right again.
         _with_bytes(server, cleanup)
