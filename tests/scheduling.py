@@ -21,28 +21,32 @@ class Scheduling:
     """Waits again and again for a moment that has come, and remembers how late it woke."""
 
     def __init__(self) -> None:
-        self._late: deque[tuple[float, float]] = deque(maxlen=10_000)
+        self._waits: deque[tuple[float, float]] = deque(maxlen=10_000)
+        self._woken = threading.Condition()
         self._stop, self._stopped = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="test-scheduling")
 
-    def worst(self, begun: float, ended: float) -> float:
-        """By how many seconds it was too late, at worst, in a wait within that time."""
-        return max(
-            (
-                late
-                for woke, late in tuple(self._late)
-                if woke >= begun and woke - late <= ended
-            ),
-            default=0.0,
-        )
+    def late(self, begun: float, ended: float) -> float:
+        """By how many seconds it was late, all in all, in its waits within that time."""
+        with self._woken:
+            # The wait that was under way then may not be over yet.
+            assert self._woken.wait_for(
+                lambda: bool(self._waits) and self._waits[-1][1] >= ended, PATIENCE
+            )
+            return sum(
+                woke - slept - _TICK_SECONDS
+                for slept, woke in self._waits
+                if woke >= begun and slept <= ended
+            )
 
     def _run(self) -> None:
         while True:
             begun = now()
             if select.select([self._stopped], [], [], _TICK_SECONDS)[0]:
                 return
-            woke = now()
-            self._late.append((woke, woke - begun - _TICK_SECONDS))
+            with self._woken:
+                self._waits.append((begun, now()))
+                self._woken.notify_all()
 
     def __enter__(self) -> Self:
         self._thread.start()

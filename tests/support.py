@@ -48,7 +48,11 @@ def patient() -> Deadline:
 
 
 def outcome_of_connect(address: tuple[str, int], timeout: float | None = PATIENCE) -> str:
-    """The name of what a `connect()` there fails with, "timeout", or "served"."""
+    """The name of what a `connect()` there fails with, "timeout", or "served".
+
+    Or "not connected", if it says that it did not fail, and yet there is no connection: see
+    :class:`wirecut.Unreachable`.
+    """
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     with socket.socket(family) as client:
         client.settimeout(timeout)
@@ -58,6 +62,10 @@ def outcome_of_connect(address: tuple[str, int], timeout: float | None = PATIENC
             return "timeout"
         except OSError as error:
             return errno.errorcode[error.errno or 0]
+        try:
+            client.getpeername()
+        except OSError:
+            return "not connected"
         return "served"
 
 

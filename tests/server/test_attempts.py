@@ -35,7 +35,7 @@ from wirecut import (
 from wirecut.deadline import now
 from wirecut.server import attempts
 from wirecut.server.core import open_cores
-from wirecut.wire import TcpState, tcp_state, wait_until_writable
+from wirecut.wire import TcpState, tcp_state
 from wirecut.wire.gate import Attempt, SynGate
 
 pytestmark = needs("raw packets", "packet filter")
@@ -132,23 +132,30 @@ def test_an_unreachable_host_fails_as_the_family_has_it_and_soon(
 
     An error that its client missed would show as the second until the SYN is repeated.  An
     attempt is made once more if the machine was late by as much in the same moment, as a
-    thread that does nothing but wait has noticed.
+    thread that does nothing but wait has noticed; and if Linux has woken a polling client
+    before it could read the error.
     """
     count = tier.count(quick=20, exhaustive=2000)
     expected = ipv6 if ":" in host else ipv4
-    made = 0
+    made = early = 0
     with (
         serve_tcp(host=host, faults=[f"unreachable:{why}/connect"]) as server,
         Scheduling() as scheduling,
     ):
         while made < count:
             begun = now()
-            assert outcome(server, None if made % 2 else PATIENCE) == expected
+            timeout = None if made % 2 else PATIENCE
+            met = outcome(server, timeout)
             ended = now()
+            if met == "not connected" and timeout is not None and ":" not in host:
+                early += 1
+                assert early <= 1 + made // 500
+                continue
+            assert met == expected
             made += 1
             assert ended - begun < 0.5
             if ended - begun >= 0.05:
-                assert ended - begun < 0.05 + scheduling.worst(begun, ended)
+                assert ended - begun < 0.05 + scheduling.late(begun, ended)
                 made -= 1
 
 
@@ -441,15 +448,14 @@ def test_a_path_has_no_attempts_to_choose_among(fault: str, tmp_path: object) ->
         serve_tcp(path=f"{tmp_path}/s", faults=[fault])
 
 
-def _with_bytes(server: TcpServer, cleanup: ExitStack, count: int = 1) -> list[socket.socket]:
+def _with_bytes(server: TcpServer, cleanup: ExitStack, count: int = 1) -> None:
     """Clients whose bytes have arrived before any of them is accepted."""
     with server._core.loop.lock:
         clients = [_dialling(server, cleanup) for _ in range(count)]
         server._core.attempts.on_event(0)
         for client in clients:
-            wait_until_writable(client, patient())
+            client.settimeout(PATIENCE)  # until it is connected
             client.sendall(b"abcdef")
-    return clients
 
 
 def _received(server: TcpServer) -> list[bytes]:
@@ -493,8 +499,7 @@ def test_who_gives_up_before_being_accepted_moves_no_cut_to_another() -> None:
         ExitStack() as cleanup,
     ):
         _given_up(server)
-        client = cleanup.enter_context(connect(server))
-        client.sendall(b"abcdef")
+        cleanup.enter_context(connect(server, b"abcdef"))
         server.wait_for(lambda s: s.connections and s.connections[0].received == b"abcdef")
         # From here on the count is right again.
         _with_bytes(server, cleanup)

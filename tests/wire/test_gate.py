@@ -110,18 +110,25 @@ def test_an_unreachable_destination_fails_as_the_family_has_it(
 
     An error that its client missed would show as the second until the SYN is repeated.  More
     than 50 ms can only be the machine's doing: then a thread that does nothing but wait was
-    late by as much.
+    late by as much.  On IPv4 Linux may wake a polling client before it can read the error.
     """
     count = tier.count(quick=20, exhaustive=2000)
     expected = ipv6 if family == socket.AF_INET6 else ipv4
+    early = 0
     with gated(family, unreachable(why)) as served, Scheduling() as scheduling:
         for timeout in (None, PATIENCE):
-            for _ in range(count // 2):
+            for made in range(count // 2):
                 before = now()
-                assert outcome_of_connect(served.address, timeout) == expected
+                met = outcome_of_connect(served.address, timeout)
                 after = now()
+                if met == "not connected" and timeout and family == socket.AF_INET:
+                    early += 1
+                    assert early <= 1 + made // 500
+                    continue
+                assert met == expected
                 assert after - before < 0.5
-                assert after - before < 0.05 + scheduling.worst(before, after)
+                if after - before >= 0.05:
+                    assert after - before < 0.05 + scheduling.late(before, after)
 
 
 @every_host
